@@ -1,0 +1,52 @@
+"""Typed readers of environment variables. A bad value names its variable in one line."""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import urlsplit
+
+from ragadmin.errors import ConfigurationError
+
+
+def read_str(name: str, default: str = "") -> str:
+    return os.environ.get(name, "").strip() or default
+
+
+def read_int(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31) -> int:
+    raw = read_str(name)
+    if not raw:
+        return default
+    try:
+        value = int(raw)
+    except ValueError:
+        raise ConfigurationError(f"{name} must be a whole number, not {raw!r}.") from None
+    if not minimum <= value <= maximum:
+        raise ConfigurationError(f"{name} must be from {minimum} to {maximum}, not {value}.")
+    return value
+
+
+def read_bool(name: str, default: bool = False) -> bool:
+    raw = read_str(name).lower()
+    if not raw:
+        return default
+    if raw in {"1", "true", "yes", "on"}:
+        return True
+    if raw in {"0", "false", "no", "off"}:
+        return False
+    raise ConfigurationError(f"{name} must be true or false, not {raw!r}.")
+
+
+def read_list(name: str, default: tuple[str, ...] = ()) -> list[str]:
+    raw = read_str(name)
+    return [part.strip() for part in raw.split(",") if part.strip()] if raw else list(default)
+
+
+def read_url(name: str, default: str = "", *, schemes: tuple[str, ...]) -> str:
+    raw = read_str(name, default)
+    if not raw:
+        return raw
+    parts = urlsplit(raw)
+    if parts.scheme not in schemes or not (parts.hostname or parts.path):
+        wanted = " or ".join(f"{scheme}://…" for scheme in schemes)
+        raise ConfigurationError(f"{name} must look like {wanted}.")
+    return raw

@@ -1,0 +1,124 @@
+"""Every error that a caller of ragadmin can meet.
+
+RagadminError
+├── ConfigurationError      a setting is missing or malformed: stops the start with one line
+├── TenantNotSet            code touched tenant data with no tenant in force
+├── InvalidRequest          400, what was sent cannot be used
+├── NotAuthenticated        401
+├── PermissionDenied        403
+├── NotFound                404, also for what belongs to somebody else
+├── Conflict                409
+├── TooLarge                413
+├── RateLimited             429
+├── ExtractionError         a document cannot be read; `code` is one of the document error codes
+└── ProviderError           502/503/504, a model endpoint failed; `permanent` says if a retry can help
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class RagadminError(Exception):
+    """Carries what the caller is told: `code`, `message`, `extra` and the HTTP `status`."""
+
+    code = "internal"
+    status = 500
+    permanent = True
+
+    def __init__(
+        self, message: str, *, code: str | None = None, extra: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.code
+        self.extra = extra or {}
+
+    def as_body(self) -> dict[str, Any]:
+        return {"error": {"code": self.code, "message": self.message, "extra": self.extra}}
+
+    def as_openai_body(self) -> dict[str, Any]:
+        """OpenAI's error shape, for the OpenAI-compatible routes."""
+        kind = "invalid_request_error" if self.status < 500 else "api_error"
+        return {
+            "error": {
+                "message": self.message,
+                "type": kind,
+                "param": self.extra.get("field"),
+                "code": self.code,
+            }
+        }
+
+
+class ConfigurationError(RagadminError):
+    code = "configuration"
+
+
+class TenantNotSet(RagadminError):
+    code = "tenant_not_set"
+
+    def __init__(
+        self, message: str = "No tenant is in force: enter tenant_context() first."
+    ) -> None:
+        super().__init__(message)
+
+
+class InvalidRequest(RagadminError):
+    code = "invalid_request"
+    status = 400
+
+
+class NotAuthenticated(RagadminError):
+    code = "not_authenticated"
+    status = 401
+
+
+class PermissionDenied(RagadminError):
+    code = "permission_denied"
+    status = 403
+
+
+class NotFound(RagadminError):
+    code = "not_found"
+    status = 404
+
+
+class Conflict(RagadminError):
+    code = "conflict"
+    status = 409
+
+
+class TooLarge(RagadminError):
+    code = "too_large"
+    status = 413
+
+
+class RateLimited(RagadminError):
+    code = "rate_limited"
+    status = 429
+    permanent = False
+
+
+class ExtractionError(RagadminError):
+    """`code`: empty, unsupported, encrypted, corrupt, no_text, too_large or timeout."""
+
+    code = "corrupt"
+    status = 422
+
+
+class ProviderError(RagadminError):
+    """`code`: model_unreachable, model_timeout, model_error, model_invalid or model_interrupted."""
+
+    code = "model_error"
+    status = 502
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        extra: dict[str, Any] | None = None,
+        permanent: bool = False,
+    ) -> None:
+        super().__init__(message, code=code, extra=extra)
+        self.permanent = permanent

@@ -1,0 +1,93 @@
+"""Structured logs: one line an event, with the request id and the tenant in force."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+import structlog
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest, HttpResponse
+
+log = structlog.get_logger("ragadmin.request")
+
+
+def configure(*, debug: bool) -> None:
+    """JSON lines, or coloured text on a terminal; the standard library's loggers go the same way."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if sys.stderr.isatty()
+        else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.DEBUG if debug else logging.INFO)
+    for noisy in (
+        "httpx",
+        "httpcore",
+        "openai",
+        "aiohttp",
+        "asyncio",
+        "django.db.backends",
+        "kombu",
+        "amqp",
+    ):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def new_request_id(given: str = "") -> str:
+    """The caller's own id if it is plain and short, so that traces join; a new one otherwise."""
+    if given and len(given) <= 64 and given.replace("-", "").isalnum():
+        return given
+    return uuid.uuid4().hex
+
+
+class RequestLogMiddleware:
+    """Gives every console request an id, in the log and in the `X-Request-ID` header."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        clear_contextvars()
+        request_id = new_request_id(request.headers.get("X-Request-ID", ""))
+        bind_contextvars(request_id=request_id)
+        start = time.perf_counter()
+        response = self.get_response(request)
+        response["X-Request-ID"] = request_id
+        duration_ms = round((time.perf_counter() - start) * 1000, 1)
+        log.info(
+            "request",
+            method=request.method,
+            path=request.path,
+            status=response.status_code,
+            duration_ms=duration_ms,
+        )
+        return response

@@ -1,0 +1,50 @@
+"""What the outside model services look like to the rest of the product."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from retrieval.types import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    import numpy as np
+
+    from retrieval.types import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of a streamed answer. The last one carries the usage that the endpoint reported."""
+
+    text: str = ""
+    usage: Usage | None = None
+    finish_reason: str | None = None
+
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors, float32 of shape (len(texts), dimension)."""
+
+    model: str
+    dimension: int
+    max_tokens: int
+
+    def count_tokens(self, text: str) -> int: ...
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Blocking: for workers. Raises ProviderError."""
+        ...
+
+    async def embed_questions(self, texts: Sequence[str]) -> np.ndarray:
+        """For the hot path: never blocks the event loop. Raises ProviderError."""
+        ...
+
+
+class ChatModel(Protocol):
+    def stream(
+        self, *, model: str, messages: Sequence[Message], max_tokens: int
+    ) -> AsyncIterator[Delta]:
+        """Raises ProviderError; closing the iterator ends the request at the endpoint."""
+        ...

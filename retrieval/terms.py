@@ -1,0 +1,53 @@
+"""Words as BM25 sees them, the same for chunks and questions.
+
+A term is a stemmed word hashed to 30 bits: no vocabulary table is kept, and two of a tenant's words
+meeting in one id is rarer than one in a thousand for vocabularies of a million words.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import zlib
+from collections import Counter
+from functools import lru_cache
+
+from py_rust_stemmers import SnowballStemmer
+
+# pgvector's sparsevec takes up to a billion dimensions, counted from 1.
+DIMENSIONS = 1_000_000_000
+K1 = 1.2
+B = 0.75
+# A sparsevec holds at most 16,000 values; a chunk has a few hundred terms.
+MAX_TERMS = 4_000
+
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_STEMMER = SnowballStemmer("english")
+
+
+def term_counts(text: str) -> Counter[int]:
+    """How often each term stands in `text`."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return Counter(_term_id(word) for word in _WORD.findall(folded))
+
+
+@lru_cache(maxsize=100_000)
+def _term_id(word: str) -> int:
+    stem = (
+        _STEMMER.stem_word(word.removesuffix("'s").removesuffix("’s")) if word.isascii() else word
+    )
+    return zlib.crc32(stem.encode()) % DIMENSIONS
+
+
+def saturated_frequencies(counts: Counter[int], average_length: float) -> dict[int, float]:
+    """BM25's term frequency part (Robertson and Zaragoza 2009), to be multiplied by the term's IDF."""
+    length = sum(counts.values())
+    norm = K1 * (1 - B + B * length / max(average_length, 1.0))
+    kept = counts.most_common(MAX_TERMS)
+    return {term: count * (K1 + 1) / (count + norm) for term, count in kept}
+
+
+def as_sparsevec(weights: dict[int, float]) -> str:
+    """pgvector's text form, `{index:value,…}/dimensions`."""
+    inside = ",".join(f"{term + 1}:{weight:.5g}" for term, weight in sorted(weights.items()))
+    return f"{{{inside}}}/{DIMENSIONS}"

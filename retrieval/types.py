@@ -1,0 +1,142 @@
+"""The values that pass between stages. Frozen, so that a stage can be read and tested alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+SearchMode = Literal["hybrid", "vector", "keyword"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractedText:
+    """What a file says, as Markdown."""
+
+    markdown: str
+    title: str
+    media_type: str
+    page_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a document's Markdown: `markdown[start_char:end_char]`, in order."""
+
+    ordinal: int
+    text: str
+    heading_path: str
+    start_char: int
+    end_char: int
+    token_count: int
+
+    @property
+    def embedded_text(self) -> str:
+        """What is embedded and searched: the headings give a passage its context."""
+        return f"{self.heading_path}\n{self.text}" if self.heading_path else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    chunk_id: int
+    document_id: str
+    path: str
+    heading_path: str
+    text: str
+    score: float
+    similarity: float
+    access_level: str
+    rank: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The contract's keys of POST /api/v1/search/."""
+        return {
+            "chunk_id": self.chunk_id,
+            "document_id": self.document_id,
+            "path": self.path,
+            "text": self.text,
+            "score": round(self.score, 6),
+            "similarity": round(self.similarity, 4),
+            "access_level": self.access_level,
+            "rank": self.rank,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    n: int
+    document_id: str
+    chunk_id: int
+    path: str
+    quote: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "n": self.n,
+            "document_id": self.document_id,
+            "chunk_id": self.chunk_id,
+            "path": self.path,
+            "quote": self.quote,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RouteDecision:
+    """Which model answers, and why. `model` is `extractive` when none is configured."""
+
+    tier: str
+    model: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Span:
+    """One stage of a query. `kind`: cache, embed, search, rerank, compress, route, generate, record."""
+
+    kind: str
+    start_ms: float
+    duration_ms: float = 0.0
+    attributes: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "start_ms": round(self.start_ms, 2),
+            "duration_ms": round(self.duration_ms, 2),
+            **self.attributes,
+        }
+
+
+COST_COMPONENTS = ("embedding", "search", "rerank", "multi_query", "generation")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """US dollars by component. None: the price is unknown, which is not the same as free."""
+
+    embedding: Decimal | None = Decimal(0)
+    search: Decimal | None = Decimal(0)
+    rerank: Decimal | None = Decimal(0)
+    multi_query: Decimal | None = Decimal(0)
+    generation: Decimal | None = Decimal(0)
+
+    @property
+    def total(self) -> Decimal | None:
+        parts = [getattr(self, name) for name in COST_COMPONENTS]
+        return None if None in parts else sum(parts, Decimal(0))
+
+    def as_json(self) -> dict[str, float | None]:
+        parts = {name: getattr(self, name) for name in COST_COMPONENTS} | {"total": self.total}
+        return {name: None if part is None else float(part) for name, part in parts.items()}

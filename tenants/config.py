@@ -1,0 +1,49 @@
+"""A tenant as the hot path and the workers see it: one frozen value, found without the ORM.
+
+Looked up by key hash, session or slug with plain SQL on the async pool; kept for two seconds, so
+that a revoked key or a changed setting takes effect in every process within that time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEndpoint:
+    """An OpenAI-compatible endpoint. `base_url` may be empty: the client's own default then."""
+
+    name: str
+    base_url: str
+    api_key: str
+    small_model: str
+    large_model: str
+
+
+@dataclass(frozen=True, slots=True)
+class TenantConfig:
+    id: int
+    slug: str
+    name: str
+    schema_name: str
+    status: str
+    access_levels: tuple[str, ...]
+    embedding_model: str
+    embedding_dimension: int
+    chunk_tokens: int
+    top_k: int
+    min_similarity: float
+    corpus_revision: int
+    endpoint: ModelEndpoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: a person's session or an API key, already allowed into `tenant`."""
+
+    tenant: TenantConfig
+    access_levels: tuple[str, ...]
+    scopes: frozenset[str]
+    label: str
+    user_id: int | None = None
+    api_key_id: str | None = None

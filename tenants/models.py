@@ -1,0 +1,206 @@
+"""The public schema: people, tenants, keys and numbers. No customer text."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib.auth.models import AbstractUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models.functions import Now
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+def default_access_levels() -> list[str]:
+    return ["public", "internal"]
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        flags = {"is_staff": True, "is_superuser": True, "is_operator": True}
+        return self.create_user(email, password, **(flags | fields))
+
+
+class User(AbstractUser):
+    """Signs in by email. An operator runs the fleet; what a person may do in a tenant is their Membership."""
+
+    username = None  # type: ignore[assignment]
+    email = models.EmailField(unique=True)
+    is_operator = models.BooleanField(default=False)
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+    objects = UserManager()  # type: ignore[assignment]
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class Provider(models.Model):
+    """An OpenAI-compatible endpoint added in the console. The credential is stored encrypted."""
+
+    name = models.CharField(max_length=100, unique=True)
+    base_url = models.URLField()
+    api_key_encrypted = models.TextField(blank=True, default="")
+    small_model = models.CharField(max_length=100)
+    large_model = models.CharField(max_length=100)
+    is_default = models.BooleanField(default=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["is_default"],
+                condition=models.Q(is_default=True),
+                name="one_default_provider",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Tenant(models.Model):
+    class Isolation(models.TextChoices):
+        SCHEMA = "schema"
+
+    class Status(models.TextChoices):
+        ACTIVE = "active"
+        SUSPENDED = "suspended"
+
+    slug = models.CharField(max_length=40, unique=True)
+    name = models.CharField(max_length=200)
+    schema_name = models.CharField(max_length=63)
+    isolation = models.CharField(max_length=10, choices=Isolation.choices, default=Isolation.SCHEMA)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE)
+    access_levels = ArrayField(models.CharField(max_length=40), default=default_access_levels)
+    embedding_model = models.CharField(max_length=120)
+    embedding_dimension = models.PositiveIntegerField()
+    chunk_tokens = models.PositiveIntegerField(
+        default=220, validators=[MinValueValidator(50), MaxValueValidator(2000)]
+    )
+    top_k = models.PositiveIntegerField(
+        default=5, validators=[MinValueValidator(1), MaxValueValidator(50)]
+    )
+    min_similarity = models.FloatField(
+        default=0.2, validators=[MinValueValidator(0), MaxValueValidator(1)]
+    )
+    provider = models.ForeignKey(Provider, null=True, blank=True, on_delete=models.SET_NULL)
+    # Raised in the transaction that changes any document, so that readers can tell old from new.
+    corpus_revision = models.BigIntegerField(default=0, db_default=0)
+    last_served_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    def __str__(self) -> str:
+        return self.slug
+
+    if TYPE_CHECKING:
+        id: int
+        membership_set: models.Manager[Membership]
+        apikey_set: models.Manager[ApiKey]
+
+
+class Membership(models.Model):
+    class Role(models.TextChoices):
+        OWNER = "owner"
+        ADMIN = "admin"
+        MEMBER = "member"
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE)
+    user = models.ForeignKey(User, on_delete=models.CASCADE)
+    role = models.CharField(max_length=10, choices=Role.choices)
+    access_levels = ArrayField(models.CharField(max_length=40), default=default_access_levels)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "user"], name="one_membership_each")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.tenant} as {self.role}"
+
+
+class ApiKey(models.Model):
+    """Only the SHA-256 of a key is kept: it has 256 random bits, so a slow hash would add nothing."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(Tenant, null=True, on_delete=models.CASCADE)
+    name = models.CharField(max_length=100)
+    prefix = models.CharField(max_length=12)
+    key_hash = models.CharField(max_length=64, unique=True)
+    scopes = ArrayField(models.CharField(max_length=10))
+    access_levels = ArrayField(models.CharField(max_length=40), default=list)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    last_used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+
+class AuditEvent(models.Model):
+    """Who did what to the installation or a tenant: names and ids, never content."""
+
+    at = models.DateTimeField(db_default=Now(), db_index=True)
+    tenant = models.ForeignKey(Tenant, null=True, on_delete=models.SET_NULL)
+    actor = models.CharField(max_length=254)
+    action = models.CharField(max_length=60)
+    target = models.CharField(max_length=200, blank=True, default="")
+    detail = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["-at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.action} {self.target}"
+
+
+class SchemaVersion(models.Model):
+    """The migration each tenant schema is at, so that one query tells which are behind."""
+
+    schema_name = models.CharField(max_length=63, primary_key=True)
+    version = models.CharField(max_length=200)
+    migrated_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.schema_name} at {self.version}"
+
+
+class DocumentJob(models.Model):
+    """One document waiting to be indexed or being indexed. Ids only: the document is in its tenant.
+
+    In public because workers take turns between tenants, which no query over one schema can do.
+    """
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE)
+    document_id = models.UUIDField()
+    attempts = models.PositiveIntegerField(default=0, db_default=0)
+    available_at = models.DateTimeField(db_default=Now())
+    lease_until = models.DateTimeField(null=True)
+    lease_holder = models.CharField(max_length=200, blank=True, default="", db_default="")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "document_id"], name="one_job_a_document")
+        ]
+        indexes = [models.Index(fields=["available_at"], name="document_job_available")]
+
+    def __str__(self) -> str:
+        return f"document {self.document_id}"
+
+    if TYPE_CHECKING:
+        tenant_id: int
+        lease_until: datetime | None  # type: ignore[no-redef]

@@ -1,0 +1,50 @@
+"""What every table of a tenant schema has: the tenant's id, forced row-level security, a guarded manager."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Func, Value
+from django.db.models.functions import Cast
+
+from tenants.context import current_tenant
+
+TENANT_ID = "ragadmin.tenant_id"
+
+
+def tenant_id_in_force() -> Cast:
+    """The database's own default, so that no insert can forget or forge the tenant."""
+    return Cast(Func(Value(TENANT_ID), function="current_setting"), models.BigIntegerField())
+
+
+class TenantManager(models.Manager[Any]):
+    """Raises TenantNotSet before any query is built when no tenant is in force."""
+
+    use_in_migrations = False
+
+    def get_queryset(self) -> models.QuerySet[Any]:
+        current_tenant()
+        return super().get_queryset()
+
+
+class TenantModel(models.Model):
+    tenant_id = models.BigIntegerField(db_default=tenant_id_in_force(), editable=False)
+
+    objects = TenantManager()
+
+    class Meta:
+        abstract = True
+
+
+def row_level_security(table: str) -> str:
+    """SQL that lets rows of `table` be seen and written only for the tenant in force.
+
+    Forced, so that it binds the table's owner too. With no tenant set, `current_setting` raises.
+    """
+    policy = f"tenant_id = current_setting('{TENANT_ID}')::bigint"
+    return (
+        f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;"
+        f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY;"
+        f"CREATE POLICY tenant_isolation ON {table} USING ({policy}) WITH CHECK ({policy});"
+    )

@@ -1,0 +1,70 @@
+"""A real Postgres + pgvector and a real Redis for the whole session; tenants made and dropped by the tests."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connections
+
+from ragadmin import installation
+from ragadmin.embedded.postgres import EmbeddedPostgres
+from ragadmin.embedded.redis import EmbeddedRedis
+
+
+@pytest.fixture(scope="session")
+def services():
+    """URLs of the session's own servers, with migrations applied through the owner."""
+    with tempfile.TemporaryDirectory(prefix="ragadmin-test-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        running = []
+        postgres = EmbeddedPostgres(folder / "postgres", "test")
+        redis = EmbeddedRedis(folder / "redis", "test")
+        for part in (postgres, redis):
+            part.initialise()
+            service = part.service()
+            process = service.start()
+            running.append((service, process))
+            service.wait_until_ready(process)
+        postgres.create_database()
+        yield {"database": postgres.url, "redis": redis.url, "folder": folder}
+        for service, process in reversed(running):
+            service.stop(process)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(services, django_db_blocker):
+    """Points Django at the session's servers. Nothing is rolled back: each test makes its own tenants."""
+    from tenants.schema import prepare_database
+
+    aliases = installation.database_settings(services["database"], settings.SECRET_KEY)
+    for alias, values in aliases.items():
+        connections[alias].settings_dict.update(values)
+        connections.settings[alias].update(values)
+    settings.REDIS_URL = settings.CELERY_BROKER_URL = services["redis"]
+    with django_db_blocker.unblock():
+        prepare_database()
+        call_command("migrate", database="owner", verbosity=0)
+        yield
+        for connection in connections.all():
+            connection.close()
+            if hasattr(connection, "close_pool"):
+                connection.close_pool()
+
+
+@pytest.fixture(autouse=True)
+def database(request, django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock():
+        yield
+
+
+@pytest.fixture
+def tenant():
+    from tenants.services import create_tenant
+
+    return create_tenant(slug=f"t-{uuid.uuid4().hex[:10]}")

@@ -10,6 +10,7 @@ RagadminError
 ├── Conflict                409
 ├── TooLarge                413
 ├── RateLimited             429
+├── Unavailable             503, a service this needs is away; trying again can help
 ├── ExtractionError         a document cannot be read; `code` is one of the document error codes
 └── ProviderError           502/503/504, a model endpoint failed; `permanent` says if a retry can help
 """
@@ -96,6 +97,12 @@ class TooLarge(RagadminError):
 class RateLimited(RagadminError):
     code = "rate_limited"
     status = 429
+    permanent = False
+
+
+class Unavailable(RagadminError):
+    code = "unavailable"
+    status = 503
     permanent = False
 
 

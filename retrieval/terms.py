@@ -14,10 +14,12 @@ from functools import lru_cache
 
 from py_rust_stemmers import SnowballStemmer
 
-# pgvector's sparsevec takes up to a billion dimensions, counted from 1.
+# pgvector's sparsevec takes up to a billion dimensions, counted from 1; so are terms.
 DIMENSIONS = 1_000_000_000
 K1 = 1.2
 B = 0.75
+# Not a term: TermFrequency's row under this id counts all the tenant's chunks.
+TOTAL_TERM = 0
 # A sparsevec holds at most 16,000 values; a chunk has a few hundred terms.
 MAX_TERMS = 4_000
 
@@ -36,7 +38,7 @@ def _term_id(word: str) -> int:
     stem = (
         _STEMMER.stem_word(word.removesuffix("'s").removesuffix("’s")) if word.isascii() else word
     )
-    return zlib.crc32(stem.encode()) % DIMENSIONS
+    return zlib.crc32(stem.encode()) % DIMENSIONS + 1
 
 
 def saturated_frequencies(counts: Counter[int], average_length: float) -> dict[int, float]:
@@ -49,5 +51,5 @@ def saturated_frequencies(counts: Counter[int], average_length: float) -> dict[i
 
 def as_sparsevec(weights: dict[int, float]) -> str:
     """pgvector's text form, `{index:value,…}/dimensions`."""
-    inside = ",".join(f"{term + 1}:{weight:.5g}" for term, weight in sorted(weights.items()))
+    inside = ",".join(f"{term}:{weight:.5g}" for term, weight in sorted(weights.items()))
     return f"{{{inside}}}/{DIMENSIONS}"

@@ -1,0 +1,125 @@
+"""What may be asked: one frozen request for every surface, checked once."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from ragadmin.errors import InvalidRequest
+from retrieval.types import Message, SearchMode
+
+LONGEST_QUESTION = 8_000
+MOST_HITS = 50
+HISTORY_TURNS = 4
+SEARCH_MODES = ("hybrid", "vector", "keyword")
+FILTERS = ("document_id", "source", "path_prefix", "access_level")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRequest:
+    question: str
+    model: str = "auto"
+    top_k: int | None = None
+    conversation_id: str | None = None
+    # A conversation is begun when none is given.
+    starts_conversation: bool = False
+    history: tuple[Message, ...] = ()
+    max_tokens: int = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    question: str
+    top_k: int = 5
+    mode: SearchMode = "hybrid"
+    filters: tuple[tuple[str, str], ...] = ()
+
+
+def parse_answer(body: dict[str, Any]) -> AnswerRequest:
+    """The body of POST /api/v1/answers/. Raises InvalidRequest naming the field."""
+    return AnswerRequest(
+        question=clean_question(body.get("question")),
+        model=_text(body, "model", "auto"),
+        top_k=None if body.get("top_k") is None else _top_k(body),
+        conversation_id=_uuid(body, "conversation_id"),
+    )
+
+
+def parse_search(body: dict[str, Any]) -> SearchRequest:
+    """The body of POST /api/v1/search/. Raises InvalidRequest naming the field."""
+    mode = body.get("mode", "hybrid")
+    if mode not in SEARCH_MODES:
+        raise _invalid("mode", f"mode is one of {', '.join(SEARCH_MODES)}.")
+    return SearchRequest(
+        question=clean_question(body.get("question")),
+        top_k=_top_k(body),
+        mode=mode,
+        filters=_filters(body.get("filters") or {}),
+    )
+
+
+def clean_question(value: Any, field: str = "question") -> str:
+    """The question without control characters. Raises InvalidRequest if empty or too long."""
+    if not isinstance(value, str):
+        raise _invalid(field, f"{field} must be a text.")
+    if len(value) > LONGEST_QUESTION:
+        raise InvalidRequest(
+            f"The question has {len(value):,} characters; at most {LONGEST_QUESTION:,} are allowed. "
+            "Shorten it, or upload the long text as a document and ask about it.",
+            code="question_too_long",
+            extra={"field": field},
+        )
+    question = _CONTROL.sub(" ", value.encode("utf-8", "replace").decode()).strip()
+    if not question:
+        raise InvalidRequest(
+            "The question is empty: write what you want to know.",
+            code="empty_question",
+            extra={"field": field},
+        )
+    return question
+
+
+def _filters(value: Any) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, dict):
+        raise _invalid("filters", "filters must be an object.")
+    for name, wanted in value.items():
+        if name not in FILTERS:
+            raise _invalid(
+                "filters", f"There is no filter {name!r}; there are {', '.join(FILTERS)}."
+            )
+        if not isinstance(wanted, str):
+            raise _invalid("filters", f"The filter {name} must be a text.")
+        if name == "document_id":
+            _uuid(value, name)
+    return tuple(sorted(value.items()))
+
+
+def _top_k(body: dict[str, Any]) -> int:
+    value = body.get("top_k", 5)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_HITS:
+        raise _invalid("top_k", f"top_k must be a whole number from 1 to {MOST_HITS}.")
+    return value
+
+
+def _text(body: dict[str, Any], name: str, default: str) -> str:
+    value = body.get(name) or default
+    if not isinstance(value, str) or len(value) > 200:
+        raise _invalid(name, f"{name} must be a short text.")
+    return value
+
+
+def _uuid(body: dict[str, Any], name: str) -> str | None:
+    value = body.get(name)
+    if value is None:
+        return None
+    try:
+        return str(uuid.UUID(str(value)))
+    except ValueError:
+        raise _invalid(name, f"{name} must be a UUID.") from None
+
+
+def _invalid(field: str, message: str) -> InvalidRequest:
+    return InvalidRequest(message, extra={"field": field})

@@ -1,0 +1,106 @@
+"""The async connection pool of the hot path, and the tenant in force on it.
+
+The twin of tenants.context: the same `SET LOCAL` inside a transaction, so a connection goes back to
+the pool with nothing on it. Take one for a query, never while waiting on a model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from psycopg import AsyncConnection, OperationalError, sql
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from ragadmin.errors import TenantNotSet, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tenants.config import TenantConfig
+
+Connection = AsyncConnection[DictRow]
+POOL_SIZE = 20
+WAIT_SECONDS = 10.0
+SCHEMA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+
+_pools: dict[asyncio.AbstractEventLoop, AsyncConnectionPool[Connection]] = {}
+
+
+async def open_pool(size: int = POOL_SIZE) -> AsyncConnectionPool[Connection]:
+    """Opens this event loop's pool. Does not wait for the database: questions say if it is away."""
+    values = settings.DATABASES["default"]
+    pool = AsyncConnectionPool(
+        kwargs={
+            "host": values["HOST"],
+            "port": values["PORT"],
+            "dbname": values["NAME"],
+            "user": values["USER"],
+            "password": values["PASSWORD"],
+            "connect_timeout": 5,
+            "row_factory": dict_row,
+            "autocommit": True,
+        },
+        connection_class=AsyncConnection[DictRow],
+        min_size=2,
+        max_size=size,
+        timeout=WAIT_SECONDS,
+        open=False,
+        name="query",
+    )
+    await pool.open()
+    _pools[asyncio.get_running_loop()] = pool
+    return pool
+
+
+async def close_pool() -> None:
+    pool = _pools.pop(asyncio.get_running_loop(), None)
+    if pool is not None:
+        await pool.close()
+
+
+@asynccontextmanager
+async def public_connection() -> AsyncIterator[Connection]:
+    """A connection that sees the public schema only. Raises Unavailable."""
+    pool = _pools.get(asyncio.get_running_loop()) or await open_pool()
+    try:
+        async with pool.connection() as connection:
+            yield connection
+    except (PoolTimeout, OperationalError) as error:
+        raise Unavailable(
+            "The database cannot be reached just now: try again in a few seconds.",
+            code="database_unavailable",
+        ) from error
+
+
+@asynccontextmanager
+async def tenant_transaction(tenant: TenantConfig | None) -> AsyncIterator[Connection]:
+    """One transaction with `tenant` in force. Raises TenantNotSet, Unavailable."""
+    if tenant is None or not SCHEMA_NAME.fullmatch(tenant.schema_name):
+        raise TenantNotSet
+    async with public_connection() as connection:
+        # One round trip: several statements cannot take parameters, so the two values are quoted here.
+        await connection.execute(_begin(tenant), prepare=False)
+        try:
+            yield connection
+        except BaseException:
+            if not connection.closed:
+                await asyncio.shield(connection.execute("ROLLBACK"))
+            raise
+        await connection.execute("COMMIT")
+
+
+def _begin(tenant: TenantConfig) -> sql.Composed:
+    return sql.SQL(
+        "BEGIN; SET LOCAL search_path = {}, extensions; SET LOCAL ragadmin.tenant_id = {}"
+    ).format(sql.Identifier(tenant.schema_name), sql.Literal(str(tenant.id)))
+
+
+def pool_statistics() -> dict[str, Any]:
+    """Of this event loop's pool: size, idle connections, waiting requests."""
+    pool = _pools.get(asyncio.get_running_loop())
+    return dict(pool.get_stats()) if pool else {}

@@ -1,0 +1,199 @@
+"""Who is calling, for the hot path: plain SQL, no ORM, kept for two seconds.
+
+So that a steady stream of questions costs no look-up, while a revoked key, a suspended tenant or a
+changed setting takes effect in every process within that time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+from ragadmin.errors import NotAuthenticated, NotFound, PermissionDenied
+from tenants.config import Caller, ModelEndpoint, TenantConfig
+from tenants.pool import public_connection
+from tenants.secrets import decrypt, hash_key
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+FRESH_SECONDS = 2.0
+MOST_ENTRIES = 10_000
+
+TENANT_COLUMNS = """
+    t.id, t.slug, t.name, t.schema_name, t.status, t.access_levels AS tenant_levels,
+    t.embedding_model, t.embedding_dimension, t.chunk_tokens, t.top_k, t.min_similarity,
+    t.corpus_revision, p.name AS provider_name, p.base_url, p.api_key_encrypted,
+    p.small_model, p.large_model
+"""
+PROVIDER_JOIN = """
+    LEFT JOIN tenants_provider p
+        ON p.id = coalesce(t.provider_id, (SELECT id FROM tenants_provider WHERE is_default))
+"""
+KEY_QUERY = f"""
+    SELECT k.id AS key_id, k.name AS key_name, k.prefix, k.scopes, k.access_levels, {TENANT_COLUMNS}
+    FROM tenants_apikey k JOIN tenants_tenant t ON t.id = k.tenant_id {PROVIDER_JOIN}
+    WHERE k.key_hash = %s AND k.revoked_at IS NULL
+"""  # noqa: S608
+TOUCH_KEY = """
+    UPDATE tenants_apikey SET last_used_at = now()
+    WHERE id = %s AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
+"""
+SESSION_QUERY = (
+    "SELECT session_data FROM django_session WHERE session_key = %s AND expire_date > now()"
+)
+MEMBER_QUERY = f"""
+    SELECT u.id AS user_id, u.email, u.password, u.is_operator, m.role, m.access_levels, {TENANT_COLUMNS}
+    FROM tenants_tenant t {PROVIDER_JOIN} JOIN tenants_user u ON u.id = %s AND u.is_active
+    LEFT JOIN tenants_membership m ON m.tenant_id = t.id AND m.user_id = u.id
+    WHERE t.slug = %s
+"""  # noqa: S608
+
+
+class SessionStore(SessionBase):
+    """Only decodes. Named as Django's own store is, because the name salts the signature."""
+
+
+class FreshValues:
+    """Values of this process that live FRESH_SECONDS; concurrent callers share one load."""
+
+    def __init__(self) -> None:
+        self._values: dict[Any, tuple[float, asyncio.Future[Any]]] = {}
+
+    async def get(self, key: Any, load: Callable[[], Awaitable[Any]]) -> Any:
+        """The fresh value of `key`, loaded if need be. A failed load is not kept."""
+        known = self._values.get(key)
+        if (
+            known
+            and known[0] > time.monotonic()
+            and known[1].get_loop() is asyncio.get_running_loop()
+        ):
+            return await asyncio.shield(known[1])
+        if len(self._values) >= MOST_ENTRIES:
+            self._values.clear()
+        future = asyncio.ensure_future(load())
+        self._values[key] = (time.monotonic() + FRESH_SECONDS, future)
+        try:
+            return await asyncio.shield(future)
+        except BaseException:
+            self._values.pop(key, None)
+            raise
+
+
+_callers = FreshValues()
+
+
+async def caller_for_key(key: str) -> Caller:
+    """Raises NotAuthenticated for an unknown or revoked key, PermissionDenied if suspended."""
+    key_hash = hash_key(key)
+    return await _callers.get(("key", key_hash), lambda: _load_key(key_hash))
+
+
+async def caller_for_session(session_key: str, slug: str) -> Caller:
+    """Raises NotAuthenticated without a live session, NotFound for a stranger to the tenant."""
+    return await _callers.get(
+        ("session", session_key, slug), lambda: _load_session(session_key, slug)
+    )
+
+
+async def _load_key(key_hash: str) -> Caller:
+    async with public_connection() as connection:
+        row = await (await connection.execute(KEY_QUERY, [key_hash])).fetchone()
+        if row is None:
+            raise NotAuthenticated(
+                "This API key is not known or was revoked: create one on the tenant's API keys page.",
+                code="invalid_api_key",
+            )
+        await connection.execute(TOUCH_KEY, [row["key_id"]])
+    return Caller(
+        tenant=_tenant(row),
+        access_levels=_still_existing(row["access_levels"], row["tenant_levels"]),
+        scopes=frozenset(row["scopes"]),
+        label=f"{row['key_name']} ({row['prefix']}…)",
+        api_key_id=str(row["key_id"]),
+    )
+
+
+async def _load_session(session_key: str, slug: str) -> Caller:
+    async with public_connection() as connection:
+        found = await (await connection.execute(SESSION_QUERY, [session_key])).fetchone()
+        session = SessionStore().decode(found["session_data"]) if found else {}
+        user_id = session.get("_auth_user_id")
+        if not user_id:
+            raise _signed_out()
+        row = await (await connection.execute(MEMBER_QUERY, [int(user_id), slug])).fetchone()
+    if row is None or not (row["role"] or row["is_operator"]):
+        raise NotFound(f"There is no tenant {slug!r} that you belong to.")
+    if not constant_time_compare(
+        session.get("_auth_user_hash", ""), _password_hash(row["password"])
+    ):
+        raise _signed_out()
+    levels = row["tenant_levels"] if row["is_operator"] else row["access_levels"]
+    return Caller(
+        tenant=_tenant(row),
+        access_levels=_still_existing(levels, row["tenant_levels"]),
+        scopes=frozenset({"query"}),
+        label=row["email"],
+        user_id=row["user_id"],
+    )
+
+
+def _tenant(row: dict[str, Any]) -> TenantConfig:
+    if row["status"] != "active":
+        raise PermissionDenied(
+            f"The tenant {row['slug']} is suspended: ask the operator to resume it.",
+            code="tenant_suspended",
+        )
+    names = (
+        "id", "slug", "name", "schema_name", "status", "embedding_model", "embedding_dimension",
+        "chunk_tokens", "top_k", "min_similarity", "corpus_revision",
+    )  # fmt: skip
+    return TenantConfig(
+        **{name: row[name] for name in names},
+        access_levels=tuple(row["tenant_levels"]),
+        endpoint=_endpoint(row),
+    )
+
+
+def _endpoint(row: dict[str, Any]) -> ModelEndpoint | None:
+    if row["provider_name"]:
+        return ModelEndpoint(
+            name=row["provider_name"],
+            base_url=row["base_url"],
+            api_key=decrypt(row["api_key_encrypted"]) if row["api_key_encrypted"] else "",
+            small_model=row["small_model"],
+            large_model=row["large_model"],
+        )
+    return environment_endpoint()
+
+
+def environment_endpoint() -> ModelEndpoint | None:
+    """The endpoint that OPENAI_API_KEY or OPENAI_BASE_URL names, if either is set."""
+    if not (settings.OPENAI_API_KEY or settings.OPENAI_BASE_URL):
+        return None
+    return ModelEndpoint(
+        name="environment",
+        base_url=settings.OPENAI_BASE_URL,
+        api_key=settings.OPENAI_API_KEY,
+        small_model=settings.SMALL_MODEL,
+        large_model=settings.LARGE_MODEL,
+    )
+
+
+def _still_existing(levels: list[str], of_tenant: list[str]) -> tuple[str, ...]:
+    return tuple(level for level in levels if level in of_tenant)
+
+
+def _password_hash(password: str) -> str:
+    """What Django's AbstractBaseUser.get_session_auth_hash() gives for this password."""
+    salt = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"
+    return salted_hmac(salt, password, algorithm="sha256").hexdigest()
+
+
+def _signed_out() -> NotAuthenticated:
+    return NotAuthenticated("You are signed out: sign in again.", code="signed_out")

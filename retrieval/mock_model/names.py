@@ -1,0 +1,53 @@
+"""What a model's name asks of the stub.
+
+mock                             0.3 s to the first token, then the best sentences at 20 ms a token
+mock-<ttft_ms>-<tokens>-<delay_ms>   that pace, and exactly that many tokens
+mock-error-<status>              an error of that HTTP status
+mock-garbage                     200 with something that is neither JSON nor a readable stream
+mock-drop-<n>                    closes the connection after n tokens
+mock-hang                        accepts the request and never answers
+mock-badcite                     cites [99] beside a passage that is there
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+PACE = re.compile(r"mock-(\d+(?:\.\d+)?)-(\d+)-(\d+(?:\.\d+)?)")
+FAILURE = re.compile(r"mock-(error|drop)-(\d+)|mock-(garbage|hang|badcite)")
+LISTED = (
+    "mock",
+    "mock-0-60-0",
+    "mock-500-60-25",
+    "mock-error-500",
+    "mock-error-429",
+    "mock-garbage",
+    "mock-drop-10",
+    "mock-hang",
+    "mock-badcite",
+    "mock-embedding",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """`tokens` None: as many as the answer needs. `failure`: how this model goes wrong, if it does."""
+
+    first_token_s: float
+    tokens: int | None
+    delay_s: float
+    failure: str = ""
+    failure_value: int = 0
+
+
+def read_name(model: str) -> Behaviour:
+    """An unknown name answers like `mock`, so that any configured model can be stood in for."""
+    name = model.rsplit("/", 1)[-1]
+    if pace := PACE.fullmatch(name):
+        first, tokens, delay = pace.groups()
+        return Behaviour(float(first) / 1000, int(tokens), float(delay) / 1000)
+    if failure := FAILURE.fullmatch(name):
+        kind, value, plain = failure.groups()
+        return Behaviour(0, None, 0.005, kind or plain, int(value or 0))
+    return Behaviour(0.3, None, 0.02)

@@ -66,7 +66,8 @@ def find_key(key: str) -> ApiKey:
     )
     if row is None:
         raise NotAuthenticated(
-            "This API key is unknown or revoked: create one on the keys page.", code="invalid_key"
+            "This API key is unknown or revoked: create one on the keys page.",
+            code="invalid_api_key",
         )
     return row
 

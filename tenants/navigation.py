@@ -2,11 +2,109 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from tenants.models import Membership, Tenant
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
+THEMES = ("light", "dark")
+# Operators may see thousands: the switch shows the newest, the tenants page finds the rest.
+SWITCH_LIMIT = 12
+# Paths and not url names: the pages of retrieval are above this layer.
+MEMBER_PAGES = (
+    ("Overview", "home", ""),
+    ("Playground", "message", "playground/"),
+    ("Documents", "document", "documents/"),
+    ("Traces", "activity", "traces/"),
+)
+ADMIN_PAGES = (
+    ("Members", "users", "members/"),
+    ("API keys", "key", "keys/"),
+    ("Settings", "settings", "settings/"),
+)
+OPERATOR_PAGES = (
+    ("Tenants", "tenant", ""),
+    ("Models", "model", "models/"),
+    ("Services", "server", "services/"),
+    ("Audit", "shield", "audit/"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NavLink:
+    label: str
+    icon: str
+    href: str
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NavSection:
+    title: str
+    links: list[NavLink]
+
+
+class Navigation:
+    """Read by templates/base.html. Nothing is looked up until a template asks, so fragments cost nothing."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._path = request.path
+        self._user: Any = getattr(request, "user", None)
+        self._role: str = getattr(request, "role", "") or ""
+        self.tenant: Tenant | None = getattr(request, "tenant", None)
+
+    @property
+    def is_operator(self) -> bool:
+        return bool(self._user and self._user.is_authenticated and self._user.is_operator)
+
+    @cached_property
+    def sections(self) -> list[NavSection]:
+        found = []
+        if self.tenant:
+            base = f"/t/{self.tenant.slug}/"
+            found.append(self._section("", base, MEMBER_PAGES))
+            if self._role in (Membership.Role.OWNER, Membership.Role.ADMIN):
+                found.append(self._section("Manage", base, ADMIN_PAGES))
+        if self.is_operator:
+            found.append(self._section("Installation", "/operator/", OPERATOR_PAGES))
+        return found
+
+    @cached_property
+    def tenants(self) -> list[Tenant]:
+        """Where the user can switch to. One query."""
+        if not (self._user and self._user.is_authenticated):
+            return []
+        if self.is_operator:
+            return list(Tenant.objects.order_by("-created_at")[:SWITCH_LIMIT])
+        return list(Tenant.objects.filter(membership__user=self._user).order_by("name"))
+
+    def _section(
+        self, title: str, base: str, pages: tuple[tuple[str, str, str], ...]
+    ) -> NavSection:
+        links = [
+            NavLink(label, icon, base + suffix, self._is_current(base, suffix, pages))
+            for label, icon, suffix in pages
+        ]
+        return NavSection(title, links)
+
+    def _is_current(self, base: str, suffix: str, pages: tuple[tuple[str, str, str], ...]) -> bool:
+        if suffix:
+            return self._path.startswith(base + suffix)
+        others = (base + other for _, _, other in pages if other)
+        in_pages_below = self._path == base or self._path.startswith(f"{base}tenants/")
+        return in_pages_below and not any(self._path.startswith(other) for other in others)
+
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
-    return {}
+    theme = request.COOKIES.get("theme", "")
+    return {
+        "nav": Navigation(request),
+        "theme": theme if theme in THEMES else "",
+        "email_is_configured": bool(settings.EMAIL_URL),
+    }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote, urlsplit
+
 from ragadmin import env, installation, logs
 
 PROJECT_DIR = installation.PROJECT_DIR
@@ -94,6 +96,18 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_ADAPTER = "tenants.auth.InvitationOnlyAdapter"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+
+# Without EMAIL_URL nothing is sent, and the console offers nothing that would need it.
+EMAIL_URL = env.read_url("EMAIL_URL", schemes=("smtp", "smtp+tls", "smtps"))
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_URL else 'dummy'}.EmailBackend"
+_email = urlsplit(EMAIL_URL)
+EMAIL_HOST = _email.hostname or ""
+EMAIL_PORT = _email.port or {"smtps": 465, "smtp+tls": 587}.get(_email.scheme, 25)
+EMAIL_HOST_USER = unquote(_email.username or "")
+EMAIL_HOST_PASSWORD = unquote(_email.password or "")
+EMAIL_USE_SSL = _email.scheme == "smtps"
+EMAIL_USE_TLS = _email.scheme == "smtp+tls"
+EMAIL_TIMEOUT = 10
 
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

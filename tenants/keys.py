@@ -13,6 +13,7 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from ragadmin.errors import InvalidRequest, NotAuthenticated
 from tenants.access import OperatorCaller, caller_of_key
 from tenants.audit import record_event
+from tenants.grants import check_levels
 from tenants.models import ApiKey
 from tenants.secrets import hash_key
 
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
     from tenants.config import Caller
+    from tenants.grants import Granter
     from tenants.models import Tenant, User
 
 TENANT_SCOPES = ("query", "ingest", "admin")
 OPERATOR_SCOPE = "operator"
+LONGEST_NAME = 100
 USE_NOTED_EVERY = timedelta(minutes=1)
 
 
@@ -86,9 +89,14 @@ def create_api_key(
     scopes: Sequence[str],
     access_levels: Sequence[str] = (),
     created_by: User | None = None,
+    actor: str = "",
 ) -> tuple[ApiKey, str]:
-    """Returns the row and the key itself, which is kept nowhere. No tenant: an operator's key."""
-    _check(tenant, scopes, access_levels)
+    """Returns the row and the key itself, which is kept nowhere. No tenant: an operator's key.
+
+    `actor` names who asked when it was not a person.
+    """
+    name = name.strip()
+    _check(tenant, name, scopes, access_levels)
     key = f"rag-{secrets.token_urlsafe(32)}"
     row = ApiKey.objects.create(
         tenant=tenant,
@@ -99,16 +107,52 @@ def create_api_key(
         access_levels=list(access_levels or (tenant.access_levels if tenant else ())),
         created_by=created_by,
     )
-    record_event("api_key.created", actor=created_by, tenant=tenant, target=name)
+    record_event(
+        "api_key.created",
+        actor=created_by or actor or None,
+        tenant=tenant,
+        target=name,
+        prefix=row.prefix,
+        scopes=row.scopes,
+    )
     return row, key
 
 
-def revoke_api_key(row: ApiKey, *, actor: User | None) -> None:
-    ApiKey.objects.filter(pk=row.pk, revoked_at=None).update(revoked_at=timezone.now())
-    record_event("api_key.revoked", actor=actor, tenant=row.tenant, target=row.name)
+def issue_key(
+    *,
+    tenant: Tenant,
+    name: str,
+    scopes: Sequence[str],
+    access_levels: Sequence[str],
+    granter: Granter,
+) -> tuple[ApiKey, str]:
+    """A key made by somebody of the tenant: it opens no more than they can open themselves."""
+    check_levels(granter, tenant, access_levels)
+    return create_api_key(
+        tenant=tenant,
+        name=name,
+        scopes=scopes,
+        access_levels=access_levels,
+        created_by=granter.person,
+        actor=str(granter.actor),
+    )
 
 
-def _check(tenant: Tenant | None, scopes: Sequence[str], access_levels: Sequence[str]) -> None:
+def revoke_api_key(row: ApiKey, *, actor: User | str | None) -> None:
+    """Safe to repeat. Every process refuses the key within two seconds."""
+    if ApiKey.objects.filter(pk=row.pk, revoked_at=None).update(revoked_at=timezone.now()):
+        record_event(
+            "api_key.revoked", actor=actor, tenant=row.tenant, target=row.name, prefix=row.prefix
+        )
+
+
+def _check(
+    tenant: Tenant | None, name: str, scopes: Sequence[str], access_levels: Sequence[str]
+) -> None:
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise InvalidRequest(
+            f"Give the key a name of at most {LONGEST_NAME} characters.", extra={"field": "name"}
+        )
     allowed = TENANT_SCOPES if tenant else (OPERATOR_SCOPE,)
     wrong = [scope for scope in scopes if scope not in allowed]
     if wrong or not scopes:
@@ -116,7 +160,7 @@ def _check(tenant: Tenant | None, scopes: Sequence[str], access_levels: Sequence
             f"Scopes are one or more of {', '.join(allowed)}.", extra={"field": "scopes"}
         )
     unknown = [level for level in access_levels if tenant and level not in tenant.access_levels]
-    if unknown:
+    if tenant and unknown:
         raise InvalidRequest(
             f"The tenant has no access level {unknown[0]!r}; it has {', '.join(tenant.access_levels)}.",
             extra={"field": "access_levels"},

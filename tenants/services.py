@@ -35,7 +35,7 @@ def create_tenant(
     name: str = "",
     isolation: str = Tenant.Isolation.SCHEMA,
     embedding_model: str = "",
-    actor: User | None = None,
+    actor: User | str | None = None,
 ) -> Tenant:
     """Provisions a tenant with its own schema, all in one transaction. Raises InvalidRequest, Conflict."""
     slug = slug.strip()
@@ -101,7 +101,7 @@ def add_member(
     user: User,
     role: str,
     access_levels: Sequence[str] = (),
-    actor: User | None = None,
+    actor: User | str | None = None,
 ) -> Membership:
     """Adds a person, or changes the role and access levels of one who is there."""
     if role not in Membership.Role.values:

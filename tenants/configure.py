@@ -1,0 +1,115 @@
+"""Changes to a tenant's settings, with what follows from them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+
+from ragadmin.errors import Conflict, InvalidRequest
+from tenants.audit import record_event
+from tenants.context import tenant_context
+from tenants.models import ApiKey, Membership, Tenant, User
+from tenants.tables import TenantModel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LEVEL = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+MOST_LEVELS = 20
+
+
+def update_tenant(*, tenant: Tenant, actor: User | str, **changes: Any) -> Tenant:
+    """Saves the named fields only, so that counters which change meanwhile are kept."""
+    with tenant_context(tenant):
+        row = Tenant.objects.select_for_update().get(pk=tenant.pk)
+        before = {name: getattr(row, name) for name in changes}
+        if "access_levels" in changes:
+            changes["access_levels"] = clean_levels(changes["access_levels"])
+            _follow_levels(row, changes["access_levels"], actor)
+        for name, value in changes.items():
+            setattr(row, name, value)
+        _validate(row, changes)
+        row.save(update_fields=list(changes))
+        changed = {
+            name: [_plain(old), _plain(changes[name])]
+            for name, old in before.items()
+            if old != changes[name]
+        }
+        if changed:
+            record_event("tenant.changed", actor=actor, tenant=row, target=row.slug, **changed)
+    return row
+
+
+def clean_levels(levels: Sequence[str]) -> list[str]:
+    cleaned = list(dict.fromkeys(level.strip() for level in levels if level.strip()))
+    wrong = [level for level in cleaned if not LEVEL.fullmatch(level)]
+    if wrong or not 0 < len(cleaned) <= MOST_LEVELS:
+        raise InvalidRequest(
+            f"A tenant has 1 to {MOST_LEVELS} access levels. A name has at most 40 characters: "
+            "small letters, digits, hyphens and underscores.",
+            extra={"field": "access_levels"},
+        )
+    return cleaned
+
+
+def _follow_levels(tenant: Tenant, wanted: list[str], actor: User | str) -> None:
+    removed = [level for level in tenant.access_levels if level not in wanted]
+    added = [level for level in wanted if level not in tenant.access_levels]
+    for level in removed:
+        if _is_in_use(level):
+            raise Conflict(
+                f"Documents have the access level {level}: give them another or delete them first.",
+                code="level_in_use",
+                extra={"field": "access_levels"},
+            )
+    if removed:
+        _take_away(tenant, removed)
+    if added:
+        _give_to_owners(tenant, added, actor)
+
+
+def _is_in_use(level: str) -> bool:
+    """Asks every tenant table that carries an access level, whichever app it belongs to."""
+    return any(
+        model.objects.filter(access_level=level).exists()
+        for model in apps.get_models()
+        if issubclass(model, TenantModel) and hasattr(model, "access_level")
+    )
+
+
+def _take_away(tenant: Tenant, levels: list[str]) -> None:
+    """From people and keys too: a level of the same name made later is not theirs."""
+    for model in (Membership, ApiKey):
+        for row in model.objects.filter(tenant=tenant, access_levels__overlap=levels):
+            row.access_levels = [level for level in row.access_levels if level not in levels]
+            row.save(update_fields=["access_levels"])
+
+
+def _give_to_owners(tenant: Tenant, levels: list[str], actor: User | str) -> None:
+    """And to whoever made the level: nobody can give on what nobody has."""
+    who = Q(role=Membership.Role.OWNER)
+    if isinstance(actor, User):
+        who |= Q(user=actor)
+    for row in Membership.objects.filter(who, tenant=tenant):
+        row.access_levels = list(dict.fromkeys([*row.access_levels, *levels]))
+        row.save(update_fields=["access_levels"])
+
+
+def _validate(row: Tenant, changes: dict[str, Any]) -> None:
+    try:
+        row.clean_fields(
+            exclude=[field.name for field in Tenant._meta.fields if field.name not in changes]  # noqa: SLF001
+        )
+    except ValidationError as error:
+        name, messages = next(iter(error.message_dict.items()))
+        raise InvalidRequest(
+            f"{name}: {messages[0]}", extra={"field": name, "fields": error.message_dict}
+        ) from None
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, (str, int, float, list)) else str(value or "")

@@ -1,0 +1,235 @@
+"""What a file is, by its content first and its name second; and text of any common encoding."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePath
+
+import charset_normalizer
+
+from ragadmin.errors import ExtractionError
+from retrieval.indexing.zip_archive import check_sizes, name_zip_format
+
+OFFICE = "application/vnd.openxmlformats-officedocument"
+MEDIA_TYPES = {
+    "md": "text/markdown",
+    "txt": "text/plain",
+    "html": "text/html",
+    "rst": "text/x-rst",
+    "csv": "text/csv",
+    "tsv": "text/tab-separated-values",
+    "json": "application/json",
+    "xml": "application/xml",
+    "ipynb": "application/x-ipynb+json",
+    "eml": "message/rfc822",
+    "rtf": "application/rtf",
+    "pdf": "application/pdf",
+    "docx": f"{OFFICE}.wordprocessingml.document",
+    "xlsx": f"{OFFICE}.spreadsheetml.sheet",
+    "pptx": f"{OFFICE}.presentationml.presentation",
+    "odt": "application/vnd.oasis.opendocument.text",
+    "epub": "application/epub+zip",
+}
+TEXT_FORMATS = {
+    "md": "md",
+    "markdown": "md",
+    "mdx": "md",
+    "html": "html",
+    "htm": "html",
+    "xhtml": "html",
+    "rst": "rst",
+    "csv": "csv",
+    "tsv": "tsv",
+    "json": "json",
+    "xml": "xml",
+    "ipynb": "ipynb",
+    "eml": "eml",
+}
+BINARY_FORMATS = frozenset({"pdf", "docx", "xlsx", "pptx", "odt", "epub", "rtf"})
+READABLE = "PDF, DOCX, PPTX, XLSX, ODT, EPUB, RTF, HTML, Markdown, text, CSV, JSON, RST and e-mail"
+
+SIGNATURES = {
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"GIF8": "a GIF image",
+    b"BM": "a bitmap image",
+    b"II*\x00": "a TIFF image",
+    b"MM\x00*": "a TIFF image",
+    b"MZ": "a Windows program",
+    b"\x7fELF": "a Linux program",
+    b"\xcf\xfa\xed\xfe": "a macOS program",
+    b"\xca\xfe\xba\xbe": "a compiled program",
+    b"\x1f\x8b": "a gzip archive",
+    b"BZh": "a bzip2 archive",
+    b"\xfd7zXZ": "an xz archive",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"Rar!": "a RAR archive",
+    b"RIFF": "a sound, video or image file",
+    b"OggS": "a sound file",
+    b"ID3": "a sound file",
+    b"fLaC": "a sound file",
+    b"SQLite format 3": "a SQLite database",
+    b"%!PS": "a PostScript file",
+}
+OLE_SIGNATURE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
+
+BYTE_ORDER_MARKS = (
+    (b"\xef\xbb\xbf", "utf-8-sig"),
+    (b"\xff\xfe\x00\x00", "utf-32"),
+    (b"\x00\x00\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
+META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([\w-]{2,40})", re.IGNORECASE)
+HTML_START = re.compile(r"\s*(<!--.*?-->\s*)*<(!doctype html|html|head|body)\b", re.I | re.S)
+MAIL_START = re.compile(r"([A-Za-z][\w-]*:[^\n]*\n([ \t][^\n]*\n)*){2,}")
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedFile:
+    """`format` is a key of MEDIA_TYPES; `text` is set where the format is a text."""
+
+    format: str
+    data: bytes
+    text: str | None = None
+
+    @property
+    def media_type(self) -> str:
+        return MEDIA_TYPES[self.format]
+
+
+def detect(data: bytes, filename: str) -> DetectedFile:
+    if not data.strip(b"\x00 \t\r\n\f\v\xef\xbb\xbf\xff\xfe"):
+        raise ExtractionError("The file is empty. Upload one that has text in it.", code="empty")
+    binary = detect_binary(data, filename)
+    return DetectedFile(binary, data) if binary else detect_text(data, filename)
+
+
+def detect_binary(data: bytes, filename: str) -> str | None:
+    if b"%PDF-" in data[:1024]:
+        return "pdf"
+    if data.startswith(b"PK\x03\x04"):
+        found = name_zip_format(data, expected=suffix_of(filename))
+        check_sizes(data)
+        return found
+    if data.startswith(b"{\\rtf"):
+        return "rtf"
+    if data.startswith(OLE_SIGNATURE):
+        raise explain_ole(data)
+    return refuse_known_binary(data, filename)
+
+
+def explain_ole(data: bytes) -> ExtractionError:
+    """Office wraps an encrypted DOCX, XLSX or PPTX in the container of its pre-2007 formats."""
+    if ENCRYPTED_PACKAGE in data:
+        return ExtractionError(
+            "The file is protected by a password. Remove the password and upload it again.",
+            code="encrypted",
+        )
+    return ExtractionError(
+        "This is a file of an Office version before 2007. Save it as DOCX, XLSX, PPTX or PDF"
+        " and upload that.",
+        code="unsupported",
+    )
+
+
+def refuse_known_binary(data: bytes, filename: str) -> None:
+    for signature, kind in SIGNATURES.items():
+        # Two letters may also begin a text: they count only where what follows is binary.
+        if data.startswith(signature) and (len(signature) > 3 or b"\x00" in data[:4096]):
+            raise unsupported(f"The file is {kind}", filename)
+
+
+def unsupported(what: str, filename: str) -> ExtractionError:
+    suffix = suffix_of(filename)
+    named = f", although its name ends in .{suffix}" if suffix in MEDIA_TYPES else ""
+    return ExtractionError(
+        f"{what}{named}. Upload the document itself, as one of {READABLE}.", code="unsupported"
+    )
+
+
+def detect_text(data: bytes, filename: str) -> DetectedFile:
+    text = decode_text(data)
+    if text is None:
+        raise unsupported("The file holds binary data that is no known document", filename)
+    if not text.strip("\x00\ufeff \t\r\n\f\v"):
+        raise ExtractionError("The file is empty. Upload one that has text in it.", code="empty")
+    suffix = suffix_of(filename)
+    if suffix in BINARY_FORMATS:
+        raise ExtractionError(
+            f"The name ends in .{suffix}, but the file is plain text. Give it its right name,"
+            " such as .txt or .html, and upload it again.",
+            code="unsupported",
+        )
+    return DetectedFile(name_text_format(text, suffix), data, text)
+
+
+def name_text_format(text: str, suffix: str) -> str:
+    found = TEXT_FORMATS.get(suffix, "txt")
+    if found == "txt" and HTML_START.match(text[:4096]):
+        return "html"
+    if found == "eml" and not MAIL_START.match(text[:65536].replace("\r\n", "\n")):
+        return "txt"
+    return found
+
+
+def decode_text(data: bytes) -> str | None:
+    """The text, or None where the bytes are no text in any encoding."""
+    text = _decode(data)
+    if text is None:
+        return None
+    controls = len(CONTROL_CHARACTERS.findall(text))
+    return None if controls > max(2, len(text) * 0.01) else text
+
+
+def _decode(data: bytes) -> str | None:
+    for mark, encoding in BYTE_ORDER_MARKS:
+        if data.startswith(mark):
+            return data.decode(encoding, errors="replace")
+    wide = _guess_utf16(data)
+    if wide:
+        return data.decode(wide, errors="replace")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return _decode_legacy(data)
+
+
+def _guess_utf16(data: bytes) -> str | None:
+    """UTF-16 without a mark: mostly ASCII text has a zero in every second byte."""
+    sample = data[:4096]
+    half = len(sample) // 2
+    for offset, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        zeros, others = sample[offset::2].count(0), sample[1 - offset :: 2].count(0)
+        if half > 3 and zeros > half * 0.6 and others < half * 0.05:
+            return encoding
+    return None
+
+
+def _decode_legacy(data: bytes) -> str | None:
+    declared = META_CHARSET.search(data[:4096])
+    if declared:
+        try:
+            return data.decode(declared[1].decode("ascii"), errors="replace")
+        except LookupError:
+            pass
+    sample = data[:65536]
+    # Western text is mostly ASCII letters; where others prevail, the statistics are worth their time.
+    if sum(byte > 127 for byte in sample) < len(sample) * 0.3:
+        return _decode_western(data)
+    best = charset_normalizer.from_bytes(sample[:16384]).best()
+    return data.decode(best.encoding, errors="replace") if best else _decode_western(data)
+
+
+def _decode_western(data: bytes) -> str:
+    try:
+        return data.decode("cp1252")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def suffix_of(filename: str) -> str:
+    return PurePath(filename).suffix.lower().lstrip(".")

@@ -1,0 +1,43 @@
+"""Embedding models by name: `local:…`, `openai:…`, `fastembed:…`."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from ragadmin.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from retrieval.providers.base import Embedder
+
+
+@cache
+def get_embedder(name: str) -> Embedder:
+    """One for each process. Raises InvalidRequest for an unknown name, ConfigurationError for one
+    that cannot be used on this installation."""
+    from retrieval.providers.local import MODEL, LocalEmbedder
+
+    kind, _, model = name.partition(":")
+    if name == MODEL:
+        return LocalEmbedder()
+    if kind == "openai" and model:
+        from retrieval.providers.openai_embeddings import OpenAIEmbedder
+
+        return OpenAIEmbedder(
+            model, base_url=settings.OPENAI_BASE_URL, api_key=settings.OPENAI_API_KEY
+        )
+    if kind == "fastembed" and model:
+        from retrieval.providers.fastembed_embeddings import FastembedEmbedder
+
+        return FastembedEmbedder(model)
+    raise InvalidRequest(
+        f"The embedding model {name!r} is not known: use {MODEL}, openai:NAME or fastembed:NAME.",
+        extra={"field": "embedding_model"},
+    )
+
+
+# A model's threads do not live on in a forked child, which has to load its own.
+os.register_at_fork(after_in_child=get_embedder.cache_clear)

@@ -1,0 +1,160 @@
+"""Any OpenAI-compatible /v1/embeddings."""
+
+from __future__ import annotations
+
+import math
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import openai
+
+from ragadmin.errors import ConfigurationError, ProviderError
+from retrieval.providers.per_loop import PerLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from openai.types import CreateEmbeddingResponse
+
+TEXTS_PER_REQUEST = 128
+QUESTION_TIMEOUT = openai.Timeout(15, connect=5)
+BATCH_TIMEOUT = openai.Timeout(60, connect=5)
+KNOWN_DIMENSIONS = {
+    "text-embedding-3-small": 1536,
+    "text-embedding-3-large": 3072,
+    "text-embedding-ada-002": 1536,
+}
+OPENAI_MAX_TOKENS = 8191
+# Other endpoints do not say how much they read: the window that nearly all models have.
+USUAL_MAX_TOKENS = 512
+BYTES_PER_TOKEN = 4
+
+
+class OpenAIEmbedder:
+    def __init__(self, name: str, *, base_url: str, api_key: str) -> None:
+        if not (base_url or api_key):
+            raise ConfigurationError(
+                f"The embedding model openai:{name} has no endpoint: set OPENAI_API_KEY, "
+                "OPENAI_BASE_URL, or both."
+            )
+        self.model = f"openai:{name}"
+        self.max_tokens = OPENAI_MAX_TOKENS if name in KNOWN_DIMENSIONS else USUAL_MAX_TOKENS
+        self._name = name
+        self._dimension = KNOWN_DIMENSIONS.get(name)
+        self._asking = Lock()
+        self._options: dict[str, Any] = {
+            "base_url": base_url or None,
+            "api_key": api_key or "none",
+            "max_retries": 2,
+        }
+        self._client = openai.OpenAI(**self._options, timeout=BATCH_TIMEOUT)
+        self._async_clients = PerLoop(self._make_async_client)
+
+    @property
+    def dimension(self) -> int:
+        """Asked of the endpoint once, if nothing was embedded before and the name is not known."""
+        with self._asking:
+            if self._dimension is None:
+                self._dimension = self._request(["dimension"]).shape[1]
+            return self._dimension
+
+    def count_tokens(self, text: str) -> int:
+        """Approximate: the endpoint's tokenizer is not known here. English has about 4 bytes a token."""
+        return math.ceil(len(text.encode()) / BYTES_PER_TOKEN)
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        dimension = self.dimension
+        groups = [
+            self._request(texts[start : start + TEXTS_PER_REQUEST])
+            for start in range(0, len(texts), TEXTS_PER_REQUEST)
+        ]
+        return np.concatenate([np.empty((0, dimension), np.float32), *groups])
+
+    async def embed_questions(self, texts: Sequence[str]) -> np.ndarray:
+        groups = [
+            await self._request_async(texts[start : start + TEXTS_PER_REQUEST])
+            for start in range(0, len(texts), TEXTS_PER_REQUEST)
+        ]
+        return np.concatenate(groups or [np.empty((0, self._dimension or 0), np.float32)])
+
+    async def close(self) -> None:
+        """Ends the running loop's connections."""
+        if client := self._async_clients.forget():
+            await client.close()
+
+    def _make_async_client(self) -> openai.AsyncOpenAI:
+        return openai.AsyncOpenAI(
+            **self._options,
+            timeout=QUESTION_TIMEOUT,
+            http_client=openai.DefaultAioHttpClient(),
+        )
+
+    def _request(self, texts: Sequence[str]) -> np.ndarray:
+        with told_plainly(self.model):
+            response = self._client.embeddings.create(model=self._name, input=_sendable(texts))
+            return self._vectors(response, len(texts))
+
+    async def _request_async(self, texts: Sequence[str]) -> np.ndarray:
+        client = self._async_clients.get()
+        with told_plainly(self.model):
+            response = await client.embeddings.create(model=self._name, input=_sendable(texts))
+            return self._vectors(response, len(texts))
+
+    def _vectors(self, response: CreateEmbeddingResponse, count: int) -> np.ndarray:
+        """Unit vectors in the order of the texts. Raises ValueError and its like for garbage."""
+        rows = sorted(response.data, key=lambda item: item.index)
+        vectors = np.array([row.embedding for row in rows], np.float32)
+        if vectors.ndim != 2 or len(vectors) != count:
+            raise ValueError(f"{len(rows)} vectors for {count} texts")
+        if self._dimension and vectors.shape[1] != self._dimension:
+            raise ValueError(f"{vectors.shape[1]} dimensions instead of {self._dimension}")
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        if not (np.isfinite(lengths).all() and lengths.all()):
+            raise ValueError("a vector without direction")
+        return vectors / lengths
+
+
+def _sendable(texts: Sequence[str]) -> list[str]:
+    """The endpoint refuses an empty text."""
+    return [text if text.strip() else "." for text in texts]
+
+
+@contextmanager
+def told_plainly(model: str) -> Iterator[None]:
+    try:
+        yield
+    except openai.APITimeoutError as error:
+        raise ProviderError(
+            f"The embedding model {model} did not answer in time: try again.",
+            code="model_timeout",
+        ) from error
+    except openai.APIConnectionError as error:
+        raise ProviderError(
+            f"The endpoint of the embedding model {model} cannot be reached: check OPENAI_BASE_URL.",
+            code="model_unreachable",
+        ) from error
+    except openai.APIStatusError as error:
+        raise _status_error(model, error) from error
+    except (openai.APIError, ValueError, TypeError, AttributeError, KeyError) as error:
+        raise ProviderError(
+            f"The endpoint of the embedding model {model} answered with something that is not "
+            f"its vectors ({error}): check OPENAI_BASE_URL and the model's name.",
+            code="model_invalid",
+            permanent=True,
+        ) from error
+
+
+def _status_error(model: str, error: openai.APIStatusError) -> ProviderError:
+    advice = {
+        401: "check OPENAI_API_KEY",
+        403: "the API key may not use this model",
+        404: "check OPENAI_BASE_URL and the model's name",
+        429: "it limits the rate or the budget is used up; wait a little",
+    }.get(error.status_code, "try again")
+    return ProviderError(
+        f"The endpoint of the embedding model {model} answered {error.status_code}: {advice}.",
+        extra={"upstream_status": error.status_code},
+        permanent=error.status_code in {400, 401, 403, 404, 422},
+    )

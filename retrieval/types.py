@@ -88,8 +88,18 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
+    """As the endpoint counted; `estimated` where it did not, from four characters a token."""
+
     input_tokens: int = 0
     output_tokens: int = 0
+    estimated: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "estimated": self.estimated,
+        }
 
 
 @dataclass(frozen=True, slots=True)

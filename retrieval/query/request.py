@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import uuid
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ragadmin.errors import InvalidRequest
-from retrieval.types import Message, SearchMode
+
+if TYPE_CHECKING:
+    from retrieval.types import Message, SearchMode
 
 LONGEST_QUESTION = 8_000
 MOST_HITS = 50
@@ -38,13 +40,14 @@ class SearchRequest:
     filters: tuple[tuple[str, str], ...] = ()
 
 
-def parse_answer(body: dict[str, Any]) -> AnswerRequest:
+def parse_answer(body: dict[str, Any], *, starts_conversation: bool = False) -> AnswerRequest:
     """The body of POST /api/v1/answers/. Raises InvalidRequest naming the field."""
     return AnswerRequest(
         question=clean_question(body.get("question")),
         model=_text(body, "model", "auto"),
         top_k=None if body.get("top_k") is None else _top_k(body),
         conversation_id=_uuid(body, "conversation_id"),
+        starts_conversation=starts_conversation,
     )
 
 

@@ -1,0 +1,45 @@
+"""What one web process opens when it starts and closes when it stops."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+from django.conf import settings
+
+from ragadmin.errors import RagadminError
+from retrieval.providers.embedders import get_embedder
+from retrieval.query.generate import close_clients
+from tenants.pool import close_pool, open_pool
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Send
+
+log = structlog.get_logger("ragadmin.lifespan")
+
+
+async def serve(receive: Receive, send: Send) -> None:
+    """Speaks ASGI's lifespan protocol."""
+    warming: asyncio.Task[None] | None = None
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await open_pool()
+            warming = asyncio.create_task(_warm_embedder())
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            if warming:
+                warming.cancel()
+            await close_clients()
+            await close_pool()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+
+
+async def _warm_embedder() -> None:
+    """So that the first question does not wait for the model to load."""
+    try:
+        await get_embedder(settings.EMBEDDING_MODEL).embed_questions(["ready"])
+    except RagadminError as error:
+        log.warning("embedding_model_not_ready", reason=error.message)

@@ -1,0 +1,49 @@
+"""Ratings of answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ragadmin.errors import InvalidRequest, NotFound
+from retrieval.models import Feedback, QueryTrace
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+REASONS = {
+    "wrong": "The answer is wrong",
+    "incomplete": "Something is missing",
+    "not_found": "The documents say it, the answer does not",
+    "outdated": "It is out of date",
+    "other": "Something else",
+}
+LONGEST_COMMENT = 2_000
+
+
+def rate_answer(
+    *, trace_id: UUID, rating: str, reason: str = "", comment: str = "", rated_by: str
+) -> Feedback:
+    """Rating again replaces. Raises InvalidRequest, NotFound; the tenant is in force."""
+    comment = comment.strip().replace("\x00", "")
+    _check(rating, reason, comment)
+    if not QueryTrace.objects.filter(id=trace_id).exists():
+        raise NotFound("There is no such answer.")
+    feedback, _ = Feedback.objects.update_or_create(
+        trace_id=trace_id,
+        defaults={"rating": rating, "reason": reason, "comment": comment, "rated_by": rated_by},
+    )
+    return feedback
+
+
+def _check(rating: str, reason: str, comment: str) -> None:
+    if rating not in Feedback.Rating.values:
+        raise InvalidRequest("The rating is up or down.", extra={"field": "rating"})
+    if reason and reason not in REASONS:
+        raise InvalidRequest(
+            f"The reason is one of {', '.join(REASONS)}, or none.", extra={"field": "reason"}
+        )
+    if len(comment) > LONGEST_COMMENT:
+        raise InvalidRequest(
+            f"The comment has {len(comment):,} characters; at most {LONGEST_COMMENT:,} are kept.",
+            extra={"field": "comment"},
+        )

@@ -1,0 +1,90 @@
+"""What Celery runs. A task is a hint that there is work: what the work is stands in the database."""
+
+from __future__ import annotations
+
+import socket
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from celery import current_app, shared_task
+from celery.signals import worker_init
+from celery.worker import state
+from django.db import close_old_connections
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from retrieval.indexing import queue
+from retrieval.models import QueryTrace
+from tenants.context import tenant_context
+from tenants.models import Tenant
+
+if TYPE_CHECKING:
+    from celery import Task
+
+log = structlog.get_logger(__name__)
+
+# A hint that waited longer is not needed: `dispatch_documents` gives another every five seconds.
+HINT_SECONDS = 30
+# After this long the task gives its thread to others and hints again.
+TURN_SECONDS = 20
+LONGEST_ANSWER = timedelta(minutes=10)
+
+
+def hint() -> None:
+    """Asks for a worker. With Redis down the upload stands, and beat asks again when it is back."""
+    try:
+        index_next.apply_async(expires=HINT_SECONDS, retry=False)
+    except OperationalError as error:
+        log.warning("no hint given: the queue cannot be reached", error=str(error))
+
+
+@shared_task(name="retrieval.index_next", bind=True)
+def index_next(self: Task) -> None:
+    """Indexes what waits, one document after another, taking turns between tenants."""
+    # Only workers load what indexing needs; web processes import this module to give hints.
+    from retrieval.indexing.index import index_next_document
+
+    worker = self.request.hostname or socket.gethostname()
+    end = time.monotonic() + TURN_SECONDS
+    while not _is_stopping() and index_next_document(worker):
+        close_old_connections()
+        if time.monotonic() > end:
+            hint()
+            return
+
+
+@shared_task(name="retrieval.dispatch_documents")
+def dispatch_documents() -> None:
+    """Every five seconds: what lost its hint, or its worker, is hinted again. Idle otherwise."""
+    if queue.has_claimable():
+        for _ in range(current_app.conf.worker_concurrency or 1):
+            hint()
+
+
+@shared_task(name="retrieval.mark_interrupted")
+def mark_interrupted() -> None:
+    """Every minute: an answer whose process died is not `running` for ever."""
+    before = timezone.now() - LONGEST_ANSWER
+    for tenant in Tenant.objects.filter(status=Tenant.Status.ACTIVE).iterator():
+        with tenant_context(tenant):
+            QueryTrace.objects.filter(
+                status=QueryTrace.Status.RUNNING, created_at__lt=before
+            ).update(
+                status=QueryTrace.Status.FAILED,
+                error_code="interrupted",
+                error_message="The process that answered this question stopped before it was done.",
+            )
+
+
+@worker_init.connect
+def release_own_leases(sender: Any, **kwargs: Any) -> None:
+    """A worker that was killed goes on at once, and does not wait for its own leases to end."""
+    released = queue.release_leases(sender.hostname)
+    if released:
+        log.info("leases released", worker=sender.hostname, documents=released)
+
+
+def _is_stopping() -> bool:
+    return state.should_stop is not None or state.should_terminate is not None

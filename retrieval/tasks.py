@@ -8,13 +8,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from celery import current_app, shared_task
 from celery.signals import worker_init
 from celery.worker import state
 from django.db import close_old_connections
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from ragadmin.celery import app
 from retrieval.indexing import queue
 from retrieval.models import QueryTrace
 from tenants.context import tenant_context
@@ -40,7 +40,7 @@ def hint() -> None:
         log.warning("no hint given: the queue cannot be reached", error=str(error))
 
 
-@shared_task(name="retrieval.index_next", bind=True)
+@app.task(bind=True)
 def index_next(self: Task) -> None:
     """Indexes what waits, one document after another, taking turns between tenants."""
     # Only workers load what indexing needs; web processes import this module to give hints.
@@ -55,15 +55,15 @@ def index_next(self: Task) -> None:
             return
 
 
-@shared_task(name="retrieval.dispatch_documents")
+@app.task
 def dispatch_documents() -> None:
     """Every five seconds: what lost its hint, or its worker, is hinted again. Idle otherwise."""
     if queue.has_claimable():
-        for _ in range(current_app.conf.worker_concurrency or 1):
+        for _ in range(app.conf.worker_concurrency or 1):
             hint()
 
 
-@shared_task(name="retrieval.mark_interrupted")
+@app.task
 def mark_interrupted() -> None:
     """Every minute: an answer whose process died is not `running` for ever."""
     before = timezone.now() - LONGEST_ANSWER

@@ -1,0 +1,155 @@
+"""Recorded answers and their ratings. Asking itself is a hot route: retrieval.query.http."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from ragadmin.drf import HasScope, Pages, TenantAPIView
+from ragadmin.errors import InvalidRequest, NotFound
+from retrieval.models import Feedback, QueryTrace
+from retrieval.services.feedback import LONGEST_COMMENT, REASONS, rate_answer
+from retrieval.trace_view import TraceView, view_trace, view_traces
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from django.db.models import QuerySet
+    from rest_framework.request import Request
+
+    from tenants.config import Caller
+
+FILTERS = ("q", "status", "rating", "model")
+
+
+class FeedbackSerializer(serializers.ModelSerializer[Feedback]):
+    rating = serializers.ChoiceField(Feedback.Rating.choices)
+    reason = serializers.ChoiceField(list(REASONS), required=False, allow_blank=True)
+    comment = serializers.CharField(required=False, allow_blank=True, max_length=LONGEST_COMMENT)
+
+    class Meta:
+        model = Feedback
+        fields = ("rating", "reason", "comment", "rated_by", "created_at", "updated_at")
+        read_only_fields = ("rated_by", "created_at", "updated_at")
+
+
+class TraceSerializer(serializers.Serializer[TraceView]):
+    """A recorded answer, with the keys of the answer itself and what became of it."""
+
+    id = serializers.UUIDField(source="trace.id")
+    status = serializers.CharField(source="trace.status")
+    question = serializers.CharField(source="trace.question")
+    answer = serializers.CharField()
+    withheld = serializers.BooleanField()
+    citations = serializers.ListField(child=serializers.DictField())
+    model = serializers.CharField(source="trace.model")
+    tier = serializers.CharField(source="trace.tier")
+    route_reason = serializers.CharField(source="trace.route_reason")
+    cache = serializers.CharField(source="trace.cache")
+    similarity = serializers.SerializerMethodField()
+    usage = serializers.SerializerMethodField()
+    cost_usd = serializers.DictField(source="trace.cost_usd")
+    duration_ms = serializers.FloatField(source="trace.duration_ms", allow_null=True)
+    first_token_ms = serializers.FloatField(source="trace.first_token_ms", allow_null=True)
+    error = serializers.SerializerMethodField()
+    feedback = serializers.SerializerMethodField()
+    created_at = serializers.DateTimeField(source="trace.created_at")
+
+    def get_similarity(self, view: TraceView) -> dict[str, float | None]:
+        return {"avg": view.trace.similarity_avg, "max": view.trace.similarity_max}
+
+    def get_usage(self, view: TraceView) -> dict[str, int]:
+        trace = view.trace
+        return {"input_tokens": trace.input_tokens, "output_tokens": trace.output_tokens}
+
+    def get_error(self, view: TraceView) -> dict[str, str] | None:
+        trace = view.trace
+        if not trace.error_code:
+            return None
+        return {"code": trace.error_code, "message": trace.error_message}
+
+    def get_feedback(self, view: TraceView) -> dict[str, Any] | None:
+        feedback = getattr(view.trace, "feedback", None)
+        return FeedbackSerializer(feedback).data if feedback else None
+
+
+class TraceDetailSerializer(TraceSerializer):
+    hits = serializers.ListField(child=serializers.DictField())
+    spans = serializers.ListField(child=serializers.DictField(), source="trace.spans")
+    conversation_id = serializers.UUIDField(source="trace.conversation_id", allow_null=True)
+
+
+class AnswerListView(TenantAPIView):
+    permission_classes = (HasScope("query", "admin"),)
+
+    @extend_schema(
+        operation_id="answers_list",
+        parameters=[OpenApiParameter(name, str) for name in FILTERS],
+        responses=TraceSerializer(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        """Newest first. A key without the scope admin sees the answers it asked for itself."""
+        pages = Pages()
+        traces = _filtered(_own(self.caller).order_by("-created_at", "id"), request)
+        page = pages.paginate_queryset(traces, request, view=self)
+        views = view_traces(page or [], self.caller.access_levels)
+        return pages.get_paginated_response(TraceSerializer(views, many=True).data)
+
+
+class AnswerView(TenantAPIView):
+    permission_classes = (HasScope("query", "admin"),)
+
+    @extend_schema(operation_id="answers_retrieve", responses=TraceDetailSerializer)
+    def get(self, request: Request, answer_id: UUID) -> Response:
+        view = view_trace(_find(self.caller, answer_id), self.caller.access_levels)
+        return Response(TraceDetailSerializer(view).data)
+
+
+class FeedbackView(TenantAPIView):
+    permission_classes = (HasScope("query", "admin"),)
+
+    @extend_schema(
+        operation_id="answers_feedback", request=FeedbackSerializer, responses=FeedbackSerializer
+    )
+    def post(self, request: Request, answer_id: UUID) -> Response:
+        """Rates an answer. Rating again replaces."""
+        given = FeedbackSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        trace = _find(self.caller, answer_id)
+        values = {"reason": "", "comment": "", **given.validated_data}
+        feedback = rate_answer(trace_id=trace.pk, rated_by=self.caller.label, **values)
+        return Response(FeedbackSerializer(feedback).data)
+
+
+def _own(caller: Caller) -> QuerySet[QueryTrace]:
+    """What the caller may see: an admin the tenant's answers, others those they asked for."""
+    traces = QueryTrace.objects.select_related("feedback")
+    if "admin" in caller.scopes:
+        return traces
+    if caller.user_id is not None:
+        return traces.filter(user_id=caller.user_id)
+    return traces.filter(api_key_id=caller.api_key_id)
+
+
+def _find(caller: Caller, answer_id: UUID) -> QueryTrace:
+    trace = _own(caller).filter(pk=answer_id).first()
+    if trace is None:
+        raise NotFound("There is no answer with this id.")
+    return trace
+
+
+def _filtered(traces: QuerySet[QueryTrace], request: Request) -> QuerySet[QueryTrace]:
+    wanted = {name: request.query_params.get(name, "") for name in FILTERS}
+    if wanted["status"] and wanted["status"] not in QueryTrace.Status.values:
+        choices = ", ".join(QueryTrace.Status.values)
+        raise InvalidRequest(f"status is one of {choices}.", extra={"field": "status"})
+    if wanted["q"]:
+        traces = traces.filter(question__icontains=wanted["q"])
+    if wanted["status"]:
+        traces = traces.filter(status=wanted["status"])
+    if wanted["rating"]:
+        traces = traces.filter(feedback__rating=wanted["rating"])
+    return traces.filter(model=wanted["model"]) if wanted["model"] else traces

@@ -6,9 +6,11 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from django.conf import settings
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import exceptions
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import BasePermission
@@ -17,7 +19,7 @@ from rest_framework.views import APIView
 from structlog.contextvars import get_contextvars
 
 from ragadmin.errors import InvalidRequest, NotFound, PermissionDenied, RagadminError
-from ragadmin.hot_schema import HOT_COMPONENTS, HOT_PATHS
+from ragadmin.hot_schema import ERROR_RESPONSE, HOT_COMPONENTS, HOT_PATHS
 from tenants.config import Caller
 from tenants.context import tenant_context
 
@@ -173,6 +175,27 @@ class UnknownRoute(APIView):
         )
 
 
+class ApiKeyScheme(OpenApiAuthenticationExtension):
+    target_class = "tenants.keys.ApiKeyAuthentication"
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return {"type": "http", "scheme": "bearer", "description": "A tenant's or operator's key"}
+
+
+class BrowserSessionScheme(OpenApiAuthenticationExtension):
+    target_class = "tenants.auth.TenantSessionAuthentication"
+    name = "browserSession"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": settings.SESSION_COOKIE_NAME,
+            "description": "Name the tenant in the header X-Ragadmin-Tenant; writes need X-CSRFToken",
+        }
+
+
 def is_api(request: HttpRequest) -> bool:
     return request.path.startswith(("/api/", "/v1/"))
 
@@ -192,7 +215,13 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def add_hot_routes(
     result: dict[str, Any], generator: Any, request: Any, public: bool
 ) -> dict[str, Any]:
-    """The hot routes are not DRF views, so their part of the document is written by hand."""
+    """The hot routes are not DRF views, so their part of the document is written by hand.
+
+    Every other operation is given the one shape that its errors have.
+    """
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            operation["responses"].setdefault("default", ERROR_RESPONSE)
     for path, operations in HOT_PATHS.items():
         result["paths"].setdefault(path, {}).update(operations)
     result["paths"] = dict(sorted(result["paths"].items()))

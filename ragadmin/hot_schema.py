@@ -150,10 +150,16 @@ HOT_COMPONENTS: dict[str, Schema] = {
 }
 
 
+def failure(error: str) -> Schema:
+    return {"description": "What went wrong", "content": json_content(ref(error))}
+
+
+ERROR_RESPONSE = failure("Error")
+
+
 def operation(
     name: str, summary: str, tag: str, result: Schema, body: str = "", error: str = "Error"
 ) -> Schema:
-    failure = {"description": "What went wrong", "content": json_content(ref(error))}
     operation: Schema = {
         "operationId": name,
         "summary": summary,
@@ -161,7 +167,7 @@ def operation(
         "security": [{"apiKey": []}],
         "responses": {
             "200": {"description": "Done", "content": result},
-            **dict.fromkeys(("400", "401", "403", "429", "502"), failure),
+            **dict.fromkeys(("400", "401", "403", "429", "502"), failure(error)),
         },
     }
     if body:

@@ -1,15 +1,26 @@
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver, include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from ragadmin.drf import UnknownRoute
+
+OPEN_TO_ALL = {"permission_classes": (), "authentication_classes": ()}
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("accounts/", include("allauth.account.urls")),
-    path("api/schema/", SpectacularAPIView.as_view(permission_classes=[]), name="api-schema"),
+    path("accounts/", include("tenants.account_urls")),
+    path("api/schema/", SpectacularAPIView.as_view(**OPEN_TO_ALL), name="api-schema"),
     path(
         "api/docs/",
-        SpectacularSwaggerView.as_view(url_name="api-schema", permission_classes=[]),
+        SpectacularSwaggerSplitView.as_view(
+            url_name="api-schema", template_name="api_docs.html", **OPEN_TO_ALL
+        ),
         name="api-docs",
     ),
+    path("api/v1/", include("tenants.api_urls")),
+    re_path(r"^api/", UnknownRoute.as_view()),
     path("", include("tenants.urls")),
 ]
+
+handler404 = "ragadmin.drf.page_not_found"
+handler500 = "ragadmin.drf.server_error"

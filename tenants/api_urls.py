@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from tenants import api
+
+urlpatterns = [
+    path("tenants/", api.TenantList.as_view()),
+    path("tenants/<str:slug>/", api.TenantDetail.as_view()),
+    path("tenants/<str:slug>/keys/", api.KeyList.as_view()),
+    path("tenants/<str:slug>/keys/<uuid:key_id>/", api.KeyDetail.as_view()),
+    path("members/", api.MemberList.as_view()),
+    path("members/<int:member_id>/", api.MemberDetail.as_view()),
+]

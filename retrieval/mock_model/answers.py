@@ -69,8 +69,11 @@ def _question(prompt: str) -> str:
 
 
 def _sentences(text: str) -> list[str]:
-    parts = (MARKUP.sub("", part) for part in SENTENCE_END.split(text))
-    return [part for part in parts if len(WORD.findall(part)) > 2] or [" ".join(text.split())]
+    """Whole sentences; headings and other fragments only if there is nothing else."""
+    parts = [MARKUP.sub("", part) for part in SENTENCE_END.split(text)]
+    parts = [part for part in parts if len(WORD.findall(part)) > 2]
+    whole = [part for part in parts if part.endswith((".", "!", "?"))]
+    return whole or parts or [" ".join(text.split())]
 
 
 def _keywords(text: str) -> set[str]:

@@ -11,26 +11,37 @@ from typing import TYPE_CHECKING
 import structlog
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from ragadmin import env
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django.http import HttpRequest, HttpResponse
 
 log = structlog.get_logger("ragadmin.request")
+# Asked every few seconds by whatever watches the process: a line for each would bury the rest.
+PROBES = frozenset({"/healthz", "/readyz"})
 
 
 def configure(*, debug: bool) -> None:
     """JSON lines, or coloured text on a terminal; the standard library's loggers go the same way."""
+    is_terminal = sys.stderr.isatty()
+    is_text = env.read_str("RAGADMIN_LOG_FORMAT", "text" if is_terminal else "json") == "text"
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.TimeStamper(fmt="%H:%M:%S" if is_text else "iso", utc=not is_text),
         structlog.processors.format_exc_info,
     ]
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        if sys.stderr.isatty()
+        structlog.dev.ConsoleRenderer(
+            # `up` reads through a pipe and writes to a terminal: it says so.
+            colors=env.read_bool("RAGADMIN_LOG_COLOUR", is_terminal),
+            exception_formatter=structlog.dev.plain_traceback,
+            pad_event_to=0,
+        )
+        if is_text
         else structlog.processors.JSONRenderer()
     )
     structlog.configure(
@@ -82,6 +93,8 @@ class RequestLogMiddleware:
         start = time.perf_counter()
         response = self.get_response(request)
         response["X-Request-ID"] = request_id
+        if request.path in PROBES:
+            return response
         duration_ms = round((time.perf_counter() - start) * 1000, 1)
         log.info(
             "request",

@@ -3,11 +3,14 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from ragadmin import health_views
 from ragadmin.drf import UnknownRoute
 
 OPEN_TO_ALL = {"permission_classes": (), "authentication_classes": ()}
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", health_views.live),
+    path("readyz", health_views.ready),
     path("accounts/", include("tenants.account_urls")),
     path("api/schema/", SpectacularAPIView.as_view(**OPEN_TO_ALL), name="api-schema"),
     path(

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pwd
 import shutil
 import signal
+import stat
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import psycopg
 
 from ragadmin.embedded.ports import free_port
-from ragadmin.embedded.process import Service
+from ragadmin.embedded.process import Account, Service
 from ragadmin.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -43,6 +46,7 @@ class EmbeddedPostgres:
 
     def __init__(self, folder: Path, password: str) -> None:
         self.folder = folder
+        self.cluster = folder / "cluster"
         self.password = password
         self.port = free_port()
         self.url = f"postgresql://postgres:{password}@127.0.0.1:{self.port}/{DATABASE}"
@@ -52,39 +56,67 @@ class EmbeddedPostgres:
         return Service(
             name="postgres",
             argv=[
-                *self._as_user(), str(BINARIES / "postgres"), "-D", str(self.folder / "cluster"),
+                *self._as_user(), str(BINARIES / "postgres"), "-D", str(self.cluster),
                 "-p", str(self.port), *options,
             ],
             is_ready=self._is_ready,
             log_path=self.folder.parent / "logs" / "postgres.log",
             stop_signal=signal.SIGINT,  # fast shutdown: does not wait for idle clients
+            orphan_signal=signal.SIGINT,
+            account=self._account(),
+            cwd=Path("/"),  # the current folder may be closed to that account
         )  # fmt: skip
 
     def initialise(self) -> None:
-        """Makes the cluster on first use."""
+        """Makes the cluster on first use; clears the way for a start after a crash."""
         (self.folder.parent / "logs").mkdir(parents=True, exist_ok=True)
-        if (self.folder / "cluster" / "PG_VERSION").exists():
+        if (self.cluster / "PG_VERSION").exists():
+            self._forget_dead_postmaster()
             return
+        # Left by a first start that was killed half-way: PG_VERSION is written before the rest,
+        # so the cluster is made beside its place and moved there when complete.
+        draft = self.folder / "cluster.new"
+        shutil.rmtree(draft, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         if os.geteuid() == 0:
             shutil.chown(self.folder, UNPRIVILEGED_USER)
         with _password_file(self.folder, self.password) as path:
-            done = subprocess.run(
-                [
-                    *self._as_user(), str(BINARIES / "initdb"), "-D", str(self.folder / "cluster"),
-                    "-U", "postgres", "-A", "scram-sha-256", "--pwfile", path,
-                    "-E", "UTF8", "--locale-provider=builtin", "--locale=C.UTF-8", "--no-sync",
-                ],
-                capture_output=True, text=True, check=False,
-            )  # fmt: skip
-        if done.returncode:
-            raise ConfigurationError(f"Postgres could not be set up: {done.stderr.strip()[-300:]}")
+            self._run_initdb(draft, path)
+        draft.rename(self.cluster)
 
     def create_database(self) -> None:
         with psycopg.connect(self._maintenance_url(), autocommit=True) as connection:
             found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
             if not found.fetchone():
                 connection.execute(f"CREATE DATABASE {DATABASE}")
+
+    def _run_initdb(self, cluster: Path, password_file: str) -> None:
+        account = self._account()
+        done = subprocess.run(
+            [
+                *self._as_user(), str(BINARIES / "initdb"), "-D", str(cluster),
+                "-U", "postgres", "-A", "scram-sha-256", "--pwfile", password_file,
+                "-E", "UTF8", "--locale-provider=builtin", "--locale=C.UTF-8", "--no-sync",
+            ],
+            capture_output=True, text=True, check=False, cwd="/",
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
+        )  # fmt: skip
+        if done.returncode:
+            lines = done.stderr.strip().splitlines() or ["no output"]
+            raise ConfigurationError(f"Postgres could not be set up: {lines[-1]}")
+
+    def _forget_dead_postmaster(self) -> None:
+        """Postgres believes a lock file as long as any process has its number."""
+        lock = self.cluster / "postmaster.pid"
+        try:
+            process = psutil.Process(int(lock.read_text().split()[0]))
+            if str(self.cluster) in process.cmdline():
+                return
+        except (FileNotFoundError, IndexError, ValueError, psutil.Error):
+            pass
+        lock.unlink(missing_ok=True)
 
     def _maintenance_url(self) -> str:
         return self.url.removesuffix(DATABASE) + "postgres"
@@ -96,10 +128,27 @@ class EmbeddedPostgres:
             return False
         return True
 
+    def _account(self) -> Account | None:
+        if os.geteuid() != 0 or self._as_user():
+            return None
+        entry = pwd.getpwnam(UNPRIVILEGED_USER)
+        return Account(entry.pw_uid, entry.pw_gid)
+
     def _as_user(self) -> list[str]:
-        if os.geteuid() != 0:
+        """For a checkout below a folder such as /root: keeps one right of root, to pass through it."""
+        if os.geteuid() != 0 or (_open_to_all(BINARIES) and _open_to_all(self.folder.parent)):
             return []
-        return ["setpriv", f"--reuid={UNPRIVILEGED_USER}", "--clear-groups", "--"]
+        return [
+            "setpriv", f"--reuid={UNPRIVILEGED_USER}", "--clear-groups", "--pdeathsig=INT",
+            "--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--",
+        ]  # fmt: skip
+
+
+def _open_to_all(folder: Path) -> bool:
+    """Whether an account without any rights can pass through to `folder` and read there."""
+    return all(
+        path.stat().st_mode & stat.S_IXOTH for path in (folder.resolve(), *folder.resolve().parents)
+    )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import redis
@@ -24,18 +25,25 @@ class EmbeddedRedis:
     def service(self) -> Service:
         return Service(
             name="redis",
-            argv=[
-                str(redis_server), "--port", str(self.port), "--bind", "127.0.0.1",
-                "--requirepass", self.password, "--dir", str(self.folder),
-                "--appendonly", "yes", "--save", "",
-            ],
+            argv=[str(redis_server), str(self._config_path())],
             is_ready=self._is_ready,
             log_path=self.folder.parent / "logs" / "redis.log",
-        )  # fmt: skip
+            orphan_signal=signal.SIGTERM,  # writes what it holds, then ends
+        )
 
     def initialise(self) -> None:
+        """Settings stand in a private file: arguments could be read by everybody on the machine."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder.parent / "logs").mkdir(parents=True, exist_ok=True)
+        path = self._config_path()
+        path.touch(mode=0o600)
+        path.write_text(
+            f"port {self.port}\nbind 127.0.0.1\nrequirepass {self.password}\n"
+            f'dir "{self.folder}"\nappendonly yes\nsave ""\n'
+        )
+
+    def _config_path(self) -> Path:
+        return self.folder / "redis.conf"
 
     def _is_ready(self) -> bool:
         try:

@@ -1,0 +1,36 @@
+"""Everything that happens by the clock, in one place. Beat reads it from the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    name: str
+    task: str
+    every_seconds: int
+
+
+SCHEDULES = (
+    Schedule("Index waiting documents", "retrieval.tasks.dispatch_documents", 5),
+    Schedule("Mark interrupted answers", "retrieval.tasks.mark_interrupted", 60),
+)
+
+
+def setup_schedules() -> None:
+    """Makes or updates each entry. One that somebody switched off stays off."""
+    for schedule in SCHEDULES:
+        interval, _ = IntervalSchedule.objects.get_or_create(
+            every=schedule.every_seconds, period=IntervalSchedule.SECONDS
+        )
+        wanted = {
+            "task": schedule.task,
+            "interval": interval,
+            # What could not run before its next turn is not worth running twice.
+            "expire_seconds": schedule.every_seconds,
+        }
+        if not PeriodicTask.objects.filter(name=schedule.name, **wanted).exists():
+            PeriodicTask.objects.update_or_create(name=schedule.name, defaults=wanted)

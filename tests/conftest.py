@@ -47,6 +47,7 @@ def django_db_setup(services, django_db_blocker):
         connections[alias].settings_dict.update(values)
         connections.settings[alias].update(values)
     settings.REDIS_URL = settings.CELERY_BROKER_URL = services["redis"]
+    settings.STORAGES["default"]["OPTIONS"]["location"] = services["folder"] / "files"
     with django_db_blocker.unblock():
         prepare_database()
         call_command("migrate", database="owner", verbosity=0)

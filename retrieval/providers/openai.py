@@ -131,16 +131,8 @@ def _delta(data: bytes) -> Delta:
 def _told_plainly(model: str) -> Iterator[None]:
     try:
         yield
-    except (openai.APITimeoutError, TimeoutError) as error:
-        raise ProviderError(
-            f"The model {model} did not answer in time: ask again, or choose another model.",
-            code="model_timeout",
-        ) from error
-    except openai.APIConnectionError as error:
-        raise ProviderError(
-            "The model endpoint cannot be reached: check its address on the Models page.",
-            code="model_unreachable",
-        ) from error
+    except (openai.APIConnectionError, TimeoutError) as error:
+        raise _connection_error(model, error) from error
     except openai.APIStatusError as error:
         raise _status_error(model, error) from error
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
@@ -154,6 +146,20 @@ def _told_plainly(model: str) -> Iterator[None]:
             f"The model {model} stopped in the middle of its answer: ask again.",
             code="model_interrupted",
         ) from error
+
+
+def _connection_error(model: str, error: Exception) -> ProviderError:
+    """A refused connection reaches us as a connect timeout; both mean that nobody answers there."""
+    late = isinstance(error, (openai.APITimeoutError, TimeoutError))
+    if late and not isinstance(error.__cause__, httpx2.ConnectTimeout):
+        return ProviderError(
+            f"The model {model} did not answer in time: ask again, or choose another model.",
+            code="model_timeout",
+        )
+    return ProviderError(
+        "The model endpoint cannot be reached: check its address on the Models page.",
+        code="model_unreachable",
+    )
 
 
 def _status_error(model: str, error: openai.APIStatusError) -> ProviderError:

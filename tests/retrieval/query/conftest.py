@@ -1,0 +1,85 @@
+"""Two small documents at two access levels, indexed for real, and callers who may read them."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+
+from retrieval.indexing.index import index_next_document
+from retrieval.mock_model.server import start_server
+from retrieval.query.generate import close_clients
+from retrieval.services.documents import store_upload
+from tenants.access import tenant_config
+from tenants.config import Caller, ModelEndpoint
+from tenants.pool import close_pool
+
+DOCUMENTS = {
+    "guide/passwords.md": (
+        "public",
+        "# Passwords\n\nA password is reset from the sign-in page. The link is valid for one hour.\n\n"
+        "# Sessions\n\nA session ends after two weeks without use.\n",
+    ),
+    "finance/salaries.md": (
+        "internal",
+        "# Salaries\n\nSalaries are paid on the 25th of each month by bank transfer.\n",
+    ),
+}
+
+
+def upload_and_index(tenant, documents):
+    for path, (level, text) in documents.items():
+        store_upload(
+            tenant=tenant,
+            file=io.BytesIO(text.encode()),
+            path=path,
+            access_level=level,
+            uploaded_by="test",
+        )
+    while index_next_document("test"):
+        pass
+
+
+@pytest.fixture
+def corpus(tenant):
+    upload_and_index(tenant, DOCUMENTS)
+    tenant.refresh_from_db()
+    return tenant
+
+
+@pytest.fixture
+def caller(corpus):
+    return Caller(
+        tenant=tenant_config(corpus),
+        access_levels=("public", "internal"),
+        scopes=frozenset({"query"}),
+        label="tester",
+        user_id=1,
+    )
+
+
+@pytest.fixture
+def public_caller(caller):
+    return replace(caller, access_levels=("public",), label="outsider", user_id=2)
+
+
+@pytest.fixture
+async def loop_resources():
+    """Closes what the hot path keeps for each event loop."""
+    yield
+    await close_clients()
+    await close_pool()
+
+
+@pytest.fixture
+async def mock_url(loop_resources):
+    server = await start_server("127.0.0.1", 0)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    await close_clients()
+    server.close()
+
+
+def with_model(caller, url, model):
+    endpoint = ModelEndpoint("mock", url, "any", model, model)
+    return replace(caller, tenant=replace(caller.tenant, endpoint=endpoint))

@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+
 from ragadmin.errors import ExtractionError
 from retrieval.types import ExtractedText
 
@@ -48,7 +50,9 @@ class ChildDied(Exception):
 
     @property
     def out_of_memory(self) -> bool:
-        return "memory allocation of" in self.said or "MemoryError" in self.said
+        """Rust and Python name it; the PDF library aborts in silence, and only for this reason."""
+        silent = self.signal == signal.SIGABRT and not self.said
+        return silent or "memory allocation of" in self.said or "MemoryError" in self.said
 
 
 class Child:
@@ -66,6 +70,7 @@ class Child:
             env={**CHILD_ENVIRONMENT, "PATH": os.defpath, "TMPDIR": str(folder)},
             start_new_session=True,
         )
+        self._heard = 0  # how much of standard error is from earlier files
         self.pid = self._process.pid
 
     def wait_until_ready(self) -> None:
@@ -78,6 +83,7 @@ class Child:
     def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
         body = json.dumps(request).encode()
         assert self._process.stdin
+        self._heard = os.fstat(self._errors.fileno()).st_size
         try:
             self._process.stdin.write(LENGTH.pack(len(body)) + body)
             self._process.stdin.flush()
@@ -111,8 +117,11 @@ class Child:
         except subprocess.TimeoutExpired:
             code = 0
         length = os.fstat(self._errors.fileno()).st_size
-        said = os.pread(self._errors.fileno(), 4096, max(0, length - 4096))
+        said = os.pread(self._errors.fileno(), 4096, max(self._heard, length - 4096))
         return ChildDied(-code if code < 0 else None, said.decode(errors="replace").strip())
+
+    def kill(self) -> None:
+        self._process.kill()
 
     def end(self) -> None:
         self._process.kill()
@@ -123,7 +132,10 @@ class Child:
 
 
 class ExtractionPool:
-    """As many children as jobs run at once, up to `size`, kept for the next file."""
+    """As many children as jobs run at once, up to `size`, kept for the next file.
+
+    `folder` must belong to this user alone: the PDF library is unpacked there and loaded from there.
+    """
 
     def __init__(
         self,
@@ -158,11 +170,9 @@ class ExtractionPool:
     def close(self) -> None:
         with self._lock:
             self._closed = True
-            pids = list(self._alive)
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-        with self._lock:
             idle, self._idle = self._idle, []
+            for child in self._alive.values():
+                child.kill()
         for child in idle:
             self._discard(child)
 
@@ -265,8 +275,8 @@ def shared_pool() -> ExtractionPool:
     global _pool
     with _pool_lock:
         if _pool is None:
-            folder = tempfile.TemporaryDirectory(prefix="ragadmin-extract-")
-            _pool = ExtractionPool(Path(folder.name))
-            atexit.register(folder.cleanup)
+            folder = Path(settings.DATA_DIR) / "extract"
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _pool = ExtractionPool(folder)
             atexit.register(_pool.close)
         return _pool

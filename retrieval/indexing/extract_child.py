@@ -83,20 +83,30 @@ def end_with_parent(parent: int) -> None:
 
 
 def limit_process(memory_bytes: int) -> None:
-    """Counts private writable memory (RLIMIT_DATA): address space that is only reserved, as for
-    threads and their arenas, costs nothing and must not count."""
-    allowed = read_memory("VmData") + memory_bytes
-    resource.setrlimit(resource.RLIMIT_DATA, (allowed, allowed))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_WRITTEN_BYTES, MAX_WRITTEN_BYTES))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (MAX_OPEN_FILES, MAX_OPEN_FILES))
+    """RLIMIT_DATA counts private writable memory. Address space that is only reserved, as for
+    threads and their arenas, is free, so the limit can be close to what is really used."""
+    limit(resource.RLIMIT_DATA, read_memory("VmData") + memory_bytes)
+    limit(resource.RLIMIT_FSIZE, MAX_WRITTEN_BYTES)
+    limit(resource.RLIMIT_NOFILE, MAX_OPEN_FILES)
+    limit(resource.RLIMIT_CORE, 0)
+
+
+def limit(kind: int, wanted: int) -> None:
+    hard = resource.getrlimit(kind)[1]
+    allowed = lower_of(wanted, hard)
+    resource.setrlimit(kind, (allowed, allowed))
+
+
+def lower_of(wanted: int, hard: int) -> int:
+    return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
 
 
 def limit_cpu(seconds: int) -> None:
     """The limit is for the life of a process, so each job moves it on from what is used."""
     used = resource.getrusage(resource.RUSAGE_SELF)
+    wanted = int(used.ru_utime + used.ru_stime) + seconds
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + seconds, hard))
+    resource.setrlimit(resource.RLIMIT_CPU, (lower_of(wanted, hard), hard))
 
 
 def read_memory(field: str) -> int:

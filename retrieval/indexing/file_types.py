@@ -83,8 +83,16 @@ BYTE_ORDER_MARKS = (
     (b"\xfe\xff", "utf-16"),
 )
 CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
-META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([\w-]{2,40})", re.IGNORECASE)
-HTML_START = re.compile(r"\s*(<!--.*?-->\s*)*<(!doctype html|html|head|body)\b", re.I | re.S)
+# Only encodings of text: Python also knows codecs that are none, such as punycode.
+META_CHARSET = re.compile(
+    rb"<meta[^>]{0,200}?charset\s{0,9}=\s{0,9}[\"']?"
+    rb"((?:windows-|cp|iso-8859-)\d+|koi8-[ru]|gb\w+|big5|shift.jis|euc-\w\w|utf-\w+)\b",
+    re.IGNORECASE,
+)
+NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+HTML_START = re.compile(
+    r"\s*(<!--((?!-->).)*-->\s*)*<(!doctype html|html|head|body)\b", re.I | re.S
+)
 MAIL_START = re.compile(r"([A-Za-z][\w-]*:[^\n]*\n([ \t][^\n]*\n)*){2,}")
 
 
@@ -192,10 +200,12 @@ def _decode(data: bytes) -> str | None:
     wide = _guess_utf16(data)
     if wide:
         return data.decode(wide, errors="replace")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
+    text = data.decode("utf-8", errors="replace")
+    broken = text.count("\ufffd")
+    # A few broken bytes in a UTF-8 text do not make it another encoding.
+    if broken and broken * 10 > len(NOT_ASCII.findall(text)):
         return _decode_legacy(data)
+    return text
 
 
 def _guess_utf16(data: bytes) -> str | None:

@@ -30,12 +30,10 @@ TEXT_ANYWAY = frozenset({"json", "csv", "tsv", "rst", "xml", "ipynb"})
 WITHOUT_TITLE = frozenset({"txt", "csv", "tsv", "json", "xml", "xlsx"})
 NOT_A_TITLE = frozenset({"untitled", "(untitled)", "(unspecified)", "unspecified", "document"})
 
-HTML_HEAD = re.compile(r"<head\b.*?</head\s*>|<title\b.*?</title\s*>", re.I | re.S)
-HTML_TITLE = re.compile(r"<title\b[^>]*>(.*?)</title\s*>", re.I | re.S)
 FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|$)", re.S)
 FRONT_MATTER_TITLE = re.compile(r"^title:[ \t]*(.+)$", re.M | re.I)
 FENCED_CODE = re.compile(r"^(```|~~~).*?^\1", re.M | re.S)
-HEADING = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t#]*$|^(\S.*)\n(?:={2,}|-{2,})[ \t]*$", re.M)
+HEADING = re.compile(r"^#{1,6}[ \t]+(\S.*)$|^(\S.*)\n(?:={2,}|-{2,})[ \t]*$", re.M)
 LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 
 CONFIG = ExtractionConfig(
@@ -88,11 +86,22 @@ def convert_by_kreuzberg(file: DetectedFile) -> tuple[str, str, int | None]:
 
 
 def convert_html(text: str) -> tuple[str, str, None]:
-    title = HTML_TITLE.search(text)
     # kreuzberg writes what it finds in <head> into the text, so the head is taken out before.
-    body = HTML_HEAD.sub("", text)
+    title, rest = take_element(text, "title")
+    body = take_element(rest, "head")[1]
     result = parse(body.encode("utf-8", "replace"), "text/html") if body.strip() else None
-    return result.content if result else "", html.unescape(title[1]) if title else "", None
+    return result.content if result else "", html.unescape(title), None
+
+
+def take_element(text: str, name: str) -> tuple[str, str]:
+    """The content of the first such element, and the text without it. Plain searches: a pattern
+    over a hostile page would take the square of its length."""
+    opening = re.search(rf"<{name}[\s>]", text, re.I)
+    closing = re.compile(rf"</{name}\s*>", re.I).search(text, opening.end()) if opening else None
+    if opening is None or closing is None:
+        return "", text
+    inner = text[opening.end() - 1 : closing.start()].partition(">")[2]
+    return inner, text[: opening.start()] + text[closing.end() :]
 
 
 def convert_email(message: EmailMessage) -> tuple[str, str, None]:
@@ -182,9 +191,10 @@ def title_in_markdown(markdown: str) -> str:
         return title[1].strip().strip("\"'")
     body = markdown[front.end() if front else 0 :][:100_000]
     heading = HEADING.search(FENCED_CODE.sub("", body))
-    return (
-        LINK.sub(r"\1", heading[1] or heading[2]).replace("`", "").strip("*_ ") if heading else ""
-    )
+    if heading is None:
+        return ""
+    text = (heading[1] or heading[2])[:1000].rstrip("# \t")
+    return LINK.sub(r"\1", text).replace("`", "").strip("*_ ")
 
 
 def on_one_line(text: str) -> str:

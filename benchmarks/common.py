@@ -156,11 +156,13 @@ class Program:
 class Installation:
     """ragadmin as `manage.py up` runs it, on a data folder and a port of its own."""
 
-    def __init__(self, folder: Path, *, demo: bool = False, **env: str) -> None:
+    def __init__(
+        self, folder: Path, *, demo: bool = False, env: dict[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
-        self.env = clean_environment(folder, **env)
+        self.env = clean_environment(folder, **(env or {}))
         arguments = ["up", "--port", str(self.port), *([] if demo else ["--no-demo"])]
         start = time.monotonic()
         self.program = Program(

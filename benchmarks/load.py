@@ -189,5 +189,5 @@ async def _ask(client: Client | None, target: Target, request: bytes, load: Load
 async def _connect(url: str) -> Client:
     parts = urlsplit(url)
     loop = asyncio.get_running_loop()
-    _, client = await loop.create_connection(Client, parts.hostname, parts.port)
+    _, client = await loop.create_connection(Client, parts.hostname or "", parts.port or 80)
     return client

@@ -56,7 +56,7 @@ def main() -> None:
             "RAGADMIN_SMALL_MODEL": MODEL,
             "RAGADMIN_LARGE_MODEL": MODEL,
         }
-        with Installation(folder / "data", **env) as installation, peer(folder, upstream) as bare:
+        with Installation(folder / "data", env=env) as installation, peer(folder, upstream) as bare:
             rows = measure(installation, *bare)
     worst = rows[-1]
     report(

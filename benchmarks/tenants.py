@@ -49,10 +49,11 @@ def time_raw_sql(url: str, number: int) -> float:
     schema = f"raw_{number}"
     with psycopg.connect(url, autocommit=True) as connection:
         start = time.perf_counter()
-        connection.execute(
+        statements = (
             f"BEGIN; CREATE SCHEMA {schema}; SET LOCAL search_path = {schema}, extensions;"
             f"{sql}COMMIT"
         )
+        connection.execute(statements.encode())
         return time.perf_counter() - start
 
 

@@ -23,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("tenants.api_urls")),
     re_path(r"^api/", UnknownRoute.as_view()),
     path("", include("tenants.urls")),
+    path("", include("retrieval.urls")),
 ]
 
 handler404 = "ragadmin.drf.page_not_found"

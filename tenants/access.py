@@ -45,6 +45,13 @@ class TenantHttpRequest(HttpRequest):
     htmx: HtmxDetails
 
 
+class OperatorHttpRequest(HttpRequest):
+    """The request of a view under `operator_page`."""
+
+    user: User
+    htmx: HtmxDetails
+
+
 @dataclass(frozen=True, slots=True)
 class Entrance:
     """A person's place in a tenant. Operators enter every tenant as its owner."""
@@ -66,6 +73,8 @@ class OperatorCaller:
 
 def enter(user: User, slug: str) -> Entrance:
     """Raises one and the same NotFound for an unknown tenant and for somebody else's."""
+    if "\0" in slug:  # PostgreSQL has no such text
+        raise NotFound(UNKNOWN_TENANT)
     if user.is_operator:
         tenant = Tenant.objects.select_related("provider").filter(slug=slug).first()
         if tenant is None:
@@ -201,12 +210,14 @@ def tenant_page(
 
 
 def operator_page(
-    view: Callable[Concatenate[HttpRequest, P], HttpResponseBase],
-) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+    view: Callable[Concatenate[OperatorHttpRequest, P], HttpResponseBase],
+) -> Callable[Concatenate[OperatorHttpRequest, P], HttpResponseBase]:
     """Lets operators in; for everybody else the page does not exist."""
 
     @wraps(view)
-    def wrapper(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+    def wrapper(
+        request: OperatorHttpRequest, *args: P.args, **kwargs: P.kwargs
+    ) -> HttpResponseBase:
         if not request.user.is_authenticated:
             return ask_to_sign_in(request)
         if not getattr(request.user, "is_operator", False):

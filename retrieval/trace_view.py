@@ -44,9 +44,7 @@ def view_traces(traces: Iterable[QueryTrace], access_levels: Sequence[str]) -> l
 
 def _present_levels(traces: list[QueryTrace]) -> dict[str, str]:
     """The level of each document today: it may have been raised since the question."""
-    ids = {
-        row["document_id"] for trace in traces for row in [*trace.hits, *trace.citations]
-    }
+    ids = {row["document_id"] for trace in traces for row in [*trace.hits, *trace.citations]}
     rows = Document.objects.filter(id__in=ids).values_list("id", "access_level") if ids else ()
     return {str(document_id): level for document_id, level in rows}
 

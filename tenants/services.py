@@ -61,7 +61,9 @@ def create_tenant(
             record_event("tenant.created", actor=actor, tenant=tenant, target=slug, using="owner")
     except IntegrityError:
         raise Conflict(
-            f"There is already a tenant {slug!r}: choose another slug.", code="slug_taken"
+            f"There is already a tenant {slug!r}: choose another slug.",
+            code="slug_taken",
+            extra={"field": "slug"},
         ) from None
     return Tenant.objects.get(pk=tenant.pk)
 

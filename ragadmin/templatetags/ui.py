@@ -130,6 +130,11 @@ def initials(name: object) -> str:
 
 
 @register.inclusion_tag("_field.html")
-def field(bound: Any) -> dict[str, Any]:
+def field(bound: Any, *, label: str = "", show_hint: bool = True) -> dict[str, Any]:
     """A form's field with its label, hint and errors, tied together for screen readers."""
-    return {"field": bound, "kind": bound.widget_type}
+    attrs = bound.field.widget.attrs
+    if attrs.get("placeholder") == bound.label:  # says nothing that the label does not
+        del attrs["placeholder"]
+    if not show_hint:
+        bound.help_text = ""
+    return {"field": bound, "kind": bound.widget_type, "label": label or bound.label}

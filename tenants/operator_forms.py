@@ -1,0 +1,102 @@
+"""Forms of the operator's pages."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django import forms
+from django.conf import settings
+
+from tenants.config import ModelEndpoint
+from tenants.models import Membership, Provider, Tenant
+from tenants.services import DIMENSIONS
+
+
+class NewTenantForm(forms.Form):
+    name = forms.CharField(
+        max_length=200, widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "off"})
+    )
+    slug = forms.CharField(
+        max_length=40,
+        help_text="Part of every address of the tenant; it cannot be changed later.",
+        widget=forms.TextInput(
+            attrs={"data-slug-from": "id_name", "autocomplete": "off", "spellcheck": "false"}
+        ),
+    )
+    embedding_model = forms.ChoiceField(
+        help_text="Fixed once the tenant exists: vectors of two models cannot be compared."
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        names = dict.fromkeys([settings.EMBEDDING_MODEL, *DIMENSIONS])
+        model = self.fields["embedding_model"]
+        model.initial = settings.EMBEDDING_MODEL
+        model.choices = [(name, name) for name in names]  # type: ignore[attr-defined]
+
+
+class AddMemberForm(forms.Form):
+    email = forms.EmailField(widget=forms.EmailInput(attrs={"autocomplete": "off"}))
+    role = forms.ChoiceField(choices=Membership.Role.choices, initial=Membership.Role.OWNER)
+    access_levels = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple)
+
+    def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        levels = self.fields["access_levels"]
+        levels.choices = [(level, level) for level in tenant.access_levels]  # type: ignore[attr-defined]
+        levels.initial = tenant.access_levels
+
+
+class ProviderForm(forms.Form):
+    name = forms.CharField(
+        max_length=100, help_text="How tenants see it, for example the name of the service."
+    )
+    base_url = forms.CharField(
+        label="Address",
+        max_length=200,
+        help_text="Of the OpenAI-compatible API; it usually ends with /v1.",
+        widget=forms.URLInput(attrs={"placeholder": "https://", "spellcheck": "false"}),
+    )
+    api_key = forms.CharField(
+        label="API key",
+        required=False,
+        strip=True,
+        help_text="Stored encrypted and never shown again. Leave empty for an endpoint without keys.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+    )
+    forget_key = forms.BooleanField(label="Remove the stored key", required=False)
+    small_model = forms.CharField(
+        max_length=100, help_text="Answers simple questions.", initial=settings.SMALL_MODEL
+    )
+    large_model = forms.CharField(
+        max_length=100,
+        help_text="Answers demanding questions. It may be the same model.",
+        initial=settings.LARGE_MODEL,
+    )
+
+    def __init__(self, *args: Any, provider: Provider | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if provider and provider.api_key_encrypted:
+            self.fields["api_key"].help_text = "A key is stored. Leave empty to keep it."
+        else:
+            del self.fields["forget_key"]
+        if provider:
+            for name in ("name", "base_url", "small_model", "large_model"):
+                self.fields[name].initial = getattr(provider, name)
+
+    def clean_base_url(self) -> str:
+        url = self.cleaned_data["base_url"].rstrip("/")
+        try:
+            parts = urlsplit(url)
+            is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+        except ValueError:
+            is_address = False
+        if not is_address:
+            raise forms.ValidationError("Enter an address that begins with https:// or http://.")
+        return url
+
+    def endpoint(self) -> ModelEndpoint:
+        data = self.cleaned_data
+        names = ("name", "base_url", "api_key", "small_model", "large_model")
+        return ModelEndpoint(**{name: data[name] for name in names})

@@ -11,57 +11,90 @@ from retrieval.terms import term_counts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+
     from retrieval.types import Hit
 
 MODEL = "extractive"
-MOST_SENTENCES = 3
+MOST_CANDIDATES = 8
+MOST_QUOTES = 3
 SHORTEST, LONGEST = 25, 500
+RANK_PENALTY = 0.15
+# What the question's words weigh beside the cosine, from trying questions on the demo documents.
+WORDS_SHARE = 0.25
+# A further quote has to be nearly as good as the best one.
+GOOD_ENOUGH = 0.75
 _SENTENCE_END = re.compile(
     r"(?<=[.!?。！？])[\"'”’)]*\s+(?=[\"'“‘(]?[^\Wa-z_])|\n\s*\n|\n(?=\s*(?:[-*+]|\d+[.)])\s)"
 )
 _MARKUP = re.compile(
-    r"^\s*(?:#{1,6}\s+|[-*+]\s+|\d+[.)]\s+|>\s+)|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}|\[(?=[^\]]*\]\()|\]\([^)]*\)"
+    r"^\s*(?:#{1,6}\s+|[-*+]\s+|\d+[.)]\s+|>\s+)|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}"
+    r"|\[(?=[^\]]*\]\()|\]\([^)]*\)"
 )
+_CODE_OR_HEADING = re.compile(r"```.*?(?:```|\Z)|^#{1,6}\s[^\n]*$", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A sentence of the hit with this rank."""
+    """A sentence of the hit with rank `n`; `weight` is from 0 to 1."""
 
     n: int
+    place: int
     text: str
+    weight: float
 
 
-def best_sentences(question: str, hits: Sequence[Hit]) -> list[Quote]:
-    """At most MOST_SENTENCES quotes, in the order of the hits and of their text.
+def candidates(question: str, hits: Sequence[Hit]) -> list[Quote]:
+    """The sentences with most of the question's words, heaviest first; at least one if any hit.
 
-    A sentence weighs the rarity, among the hits' sentences, of the question's words it holds, less
-    for each rank; with no word in common, the best hit's first sentence stands for it.
+    A word weighs the less, the more of the hits' sentences hold it; a sentence weighs the less, the
+    further down its hit ranks.
     """
-    candidates = [
+    found = [
         (hit.rank, place, sentence, frozenset(term_counts(sentence)))
         for hit in hits
         for place, sentence in enumerate(_sentences(hit.text))
     ]
-    if not candidates:
-        return [Quote(hit.rank, _shorten(hit.text)) for hit in hits[:1]]
     wanted = set(term_counts(question))
-    holders = {term: sum(term in terms for *_, terms in candidates) for term in wanted}
-    scored = []
-    for rank, place, sentence, terms in candidates:
-        weight = sum(1 / (1 + holders[term]) for term in wanted & terms)
-        scored.append((weight / (1 + 0.15 * (rank - 1)), rank, place, sentence))
-    best = max(score for score, *_ in scored)
-    if best == 0:
-        rank, _, sentence, _ = candidates[0]
-        return [Quote(rank, sentence)]
-    chosen = sorted(scored, key=lambda item: (-item[0], item[1], item[2]))[:MOST_SENTENCES]
-    kept = [item for item in chosen if item[0] >= best / 2]
-    return [Quote(rank, sentence) for _, rank, _, sentence in sorted(kept, key=lambda i: i[1:3])]
+    rarity = {term: 1 / (1 + sum(term in terms for *_, terms in found)) for term in wanted}
+    whole = sum(rarity.values()) or 1.0
+    quotes = [
+        Quote(
+            rank,
+            place,
+            sentence,
+            sum(rarity[term] for term in wanted & terms) / whole / (1 + RANK_PENALTY * (rank - 1)),
+        )
+        for rank, place, sentence, terms in found
+    ]
+    quotes.sort(key=lambda quote: (-quote.weight, quote.n, quote.place))
+    return quotes[:MOST_CANDIDATES] or [
+        Quote(hit.rank, 0, _shorten(hit.text), 0.0) for hit in hits[:1]
+    ]
+
+
+def choose(quotes: Sequence[Quote], similarities: np.ndarray | None = None) -> list[Quote]:
+    """The best few in reading order. `similarities`: each quote's cosine with the question."""
+    if similarities is None:
+        scores = [quote.weight for quote in quotes]
+    else:
+        scores = [
+            float(cosine) + WORDS_SHARE * quote.weight
+            for quote, cosine in zip(quotes, similarities, strict=True)
+        ]
+    ranked = sorted(zip(scores, quotes, strict=True), key=lambda pair: -pair[0])[:MOST_QUOTES]
+    best = ranked[0][0]
+    kept = [quote for score, quote in ranked if score >= GOOD_ENOUGH * best] or [ranked[0][1]]
+    return sorted(kept, key=lambda quote: (quote.n, quote.place))
+
+
+def best_sentence(question: str, hit: Hit) -> str:
+    return candidates(question, [hit])[0].text
 
 
 def _sentences(text: str) -> list[str]:
-    plain = (" ".join(_MARKUP.sub("", part).split()) for part in _SENTENCE_END.split(text))
+    prose = _CODE_OR_HEADING.sub("\n\n", text)
+    plain = (" ".join(_MARKUP.sub("", part).split()) for part in _SENTENCE_END.split(prose))
     return [_shorten(part) for part in plain if len(part) >= SHORTEST]
 
 

@@ -17,7 +17,7 @@ from retrieval.providers.embedders import get_embedder
 from retrieval.query import pricing, routing
 from retrieval.query.citations import CitationFilter, cite
 from retrieval.query.clock import Clock
-from retrieval.query.generate import generate
+from retrieval.query.generate import Found, generate
 from retrieval.query.record import Outcome, begin_trace, finish_trace
 from retrieval.query.request import SearchRequest
 from retrieval.query.search import search
@@ -64,7 +64,8 @@ async def answer(caller: Caller, request: AnswerRequest) -> AsyncIterator[Answer
             details = {"model": outcome.route.model, "tier": outcome.route.tier}
             span.attributes.update(details)
         yield StageStarted("generating", answer_id, details)
-        async with contextlib.aclosing(_tokens(caller, request, history, outcome, clock)) as tokens:
+        tokens = _tokens(caller, request, Found(outcome.hits, vector), history, outcome, clock)
+        async with contextlib.aclosing(tokens):
             async for text in tokens:
                 yield TokenAdded(text)
         yield CitationsFound(outcome.citations)
@@ -90,14 +91,15 @@ async def answer(caller: Caller, request: AnswerRequest) -> AsyncIterator[Answer
 async def _tokens(
     caller: Caller,
     request: AnswerRequest,
+    found: Found,
     history: Sequence[Message],
     outcome: Outcome,
     clock: Clock,
 ) -> AsyncIterator[str]:
     """The checked text, kept on the outcome as it comes, so that a cut-off answer is kept too."""
     assert outcome.route is not None
-    checked = CitationFilter([hit.rank for hit in outcome.hits])
-    pieces = generate(outcome.route, caller.tenant.endpoint, request, outcome.hits, history)
+    checked = CitationFilter([hit.rank for hit in found.hits])
+    pieces = generate(outcome.route, caller.tenant, request, found, history)
     with clock.span("generate", model=outcome.route.model):
         async with contextlib.aclosing(pieces):
             async for delta in pieces:
@@ -109,7 +111,7 @@ async def _tokens(
     if rest := checked.finish():
         outcome.answer += rest
         yield rest
-    outcome.citations = cite(checked.cited, outcome.hits, request.question)
+    outcome.citations = cite(checked.cited, found.hits, request.question)
 
 
 async def embed_question(caller: Caller, question: str) -> np.ndarray:
@@ -166,11 +168,10 @@ async def _record(
     model = outcome.route.model if outcome.route and outcome.hits else ""
     if generated and model not in {"", extractive.MODEL} and not outcome.usage.input_tokens:
         outcome.usage = pricing.estimate_usage(request.question, outcome.hits, outcome.answer)
-    embedder = get_embedder(caller.tenant.embedding_model)
     outcome.cost = pricing.price(
         model=model,
         usage=outcome.usage,
-        embedding_model=embedder.model,
-        embedded_tokens=embedder.count_tokens(request.question),
+        embedding_model=caller.tenant.embedding_model,
+        question=request.question,
     )
     await asyncio.shield(asyncio.ensure_future(finish_trace(answer_id, caller, outcome)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from retrieval.providers.extractive import best_sentences
+from retrieval.providers.extractive import best_sentence
 from retrieval.types import Citation
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def cite(numbers: Iterable[int], hits: Sequence[Hit], question: str) -> tuple[Ci
             document_id=hit.document_id,
             chunk_id=hit.chunk_id,
             path=hit.path,
-            quote=best_sentences(question, [hit])[0].text,
+            quote=best_sentence(question, hit),
         )
         for number in sorted(numbers)
         for hit in [by_rank[number]]

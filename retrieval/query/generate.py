@@ -2,57 +2,74 @@
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retrieval.providers import extractive
 from retrieval.providers.base import Delta
+from retrieval.providers.embedders import get_embedder
 from retrieval.providers.openai import OpenAIChat
 from retrieval.providers.per_loop import PerLoop
+from retrieval.query.pricing import FREE_EMBEDDERS
 from retrieval.query.prompt import build_messages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    import numpy as np
+
     from retrieval.query.request import AnswerRequest
     from retrieval.types import Hit, Message, RouteDecision
-    from tenants.config import ModelEndpoint
+    from tenants.config import ModelEndpoint, TenantConfig
 
 NOTHING_FOUND = "The documents you may read hold nothing near enough to this question to answer it."
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The hits, and the question's unit vector that found them."""
+
+    hits: Sequence[Hit]
+    vector: np.ndarray
+
 
 _clients: PerLoop[dict[tuple[str, str], OpenAIChat]] = PerLoop(dict)
 
 
 async def generate(
     route: RouteDecision,
-    endpoint: ModelEndpoint | None,
+    tenant: TenantConfig,
     request: AnswerRequest,
-    hits: Sequence[Hit],
+    found: Found,
     history: Sequence[Message],
 ) -> AsyncIterator[Delta]:
     """Pieces of the answer with its citations as `[n]`. Raises ProviderError."""
-    if not hits:
+    if not found.hits:
         yield Delta(NOTHING_FOUND, finish_reason="stop")
-    elif route.model == extractive.MODEL or endpoint is None:
-        for delta in quote(request.question, hits):
-            yield delta
+    elif route.model == extractive.MODEL or tenant.endpoint is None:
+        for place, quote in enumerate(await choose_quotes(tenant, request.question, found)):
+            yield Delta(("\n\n" if place else "") + f"“{quote.text}” [{quote.n}]")
     else:
-        messages = build_messages(request.question, hits, history)
-        stream = chat_client(endpoint).stream(
+        messages = build_messages(request.question, found.hits, history)
+        stream = chat_client(tenant.endpoint).stream(
             model=route.model, messages=messages, max_tokens=request.max_tokens
         )
-        try:
+        async with contextlib.aclosing(stream):
             async for delta in stream:
                 yield delta
-        finally:
-            await stream.aclose()
 
 
-def quote(question: str, hits: Sequence[Hit]) -> list[Delta]:
-    quotes = extractive.best_sentences(question, hits)
-    return [
-        Delta(("\n\n" if place else "") + f"“{quote.text}” [{quote.n}]")
-        for place, quote in enumerate(quotes)
-    ]
+async def choose_quotes(
+    tenant: TenantConfig, question: str, found: Found
+) -> list[extractive.Quote]:
+    """By words, and by meaning too where embedding a sentence costs nothing."""
+    quotes = extractive.candidates(question, found.hits)
+    if not tenant.embedding_model.startswith(FREE_EMBEDDERS):
+        return extractive.choose(quotes)
+    embedder = get_embedder(tenant.embedding_model)
+    vectors = await embedder.embed_questions([quote.text for quote in quotes])
+    return extractive.choose(quotes, vectors @ found.vector)
 
 
 def chat_client(endpoint: ModelEndpoint) -> OpenAIChat:

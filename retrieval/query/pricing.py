@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from genai_prices import Usage as PricedUsage, calc_price
 
 from retrieval.providers import extractive
+from retrieval.providers.embedders import get_embedder
 from retrieval.types import Cost, Usage
 
 if TYPE_CHECKING:
@@ -22,9 +23,9 @@ CHARACTERS_A_TOKEN = 4
 FREE_EMBEDDERS = ("local:", "fastembed:")
 
 
-def price(*, model: str, usage: Usage, embedding_model: str, embedded_tokens: int) -> Cost:
+def price(*, model: str, usage: Usage, embedding_model: str, question: str) -> Cost:
     return Cost(
-        embedding=_embedding(embedding_model, embedded_tokens),
+        embedding=_embedding(embedding_model, question),
         generation=_generation(model, usage),
     )
 
@@ -35,10 +36,10 @@ def _generation(model: str, usage: Usage) -> Decimal | None:
     return _published(model, usage.input_tokens, usage.output_tokens)
 
 
-def _embedding(model: str, tokens: int) -> Decimal | None:
-    if not tokens or model.startswith(FREE_EMBEDDERS):
+def _embedding(model: str, question: str) -> Decimal | None:
+    if model.startswith(FREE_EMBEDDERS):
         return Decimal(0)
-    return _published(model.partition(":")[2], tokens, 0)
+    return _published(model.partition(":")[2], get_embedder(model).count_tokens(question), 0)
 
 
 def _published(model: str, input_tokens: int, output_tokens: int) -> Decimal | None:

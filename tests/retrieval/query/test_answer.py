@@ -114,12 +114,20 @@ async def test_a_reader_who_leaves_is_recorded_as_cancelled(caller, mock_url):
 
 
 async def test_no_connection_is_held_while_the_model_speaks(caller, mock_url):
-    slow = with_model(caller, mock_url, "mock-300-5-0")
-    asking = [asyncio.create_task(ask(slow)) for _ in range(10)]
-    await asyncio.sleep(0.25)
+    slow = with_model(caller, mock_url, "mock-1500-5-0")
+    waiting = asyncio.Semaphore(0)
+
+    async def ask_and_tell():
+        async for event in answer(slow, AnswerRequest(QUESTION)):
+            if isinstance(event, StageStarted) and event.stage == "generating":
+                waiting.release()
+
+    asking = asyncio.gather(*(ask_and_tell() for _ in range(10)))
+    for _ in range(10):
+        await waiting.acquire()
     statistics = pool_statistics()
     assert statistics["pool_available"] == statistics["pool_size"]
-    await asyncio.gather(*asking)
+    await asking
 
 
 async def test_nothing_near_enough_is_said_honestly(caller, mock_url):

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from ragadmin.errors import InvalidRequest
-from retrieval.providers.extractive import best_sentences
+from retrieval.providers.extractive import candidates, choose
 from retrieval.query.citations import CitationFilter
 from retrieval.query.openai_routes import parse_chat
 from retrieval.query.pricing import price
@@ -47,13 +47,13 @@ def test_quotes_are_sentences_about_the_question():
         hit(1, "Backups run at night. A backup is restored from the console. Logs are kept."),
         hit(2, "The console has a dark theme. It follows the system."),
     ]
-    quotes = best_sentences("How is a backup restored?", hits)
+    quotes = choose(candidates("How is a backup restored?", hits))
     assert quotes[0].text == "A backup is restored from the console."
     assert quotes[0].n == 1
 
 
 def test_quotes_carry_no_markup():
-    quotes = best_sentences(
+    quotes = candidates(
         "install", [hit(1, "## Install\n\n- Run **make install** in the folder now.")]
     )
     assert quotes[0].text == "Run make install in the folder now."
@@ -143,7 +143,7 @@ def test_chat_without_a_question_is_refused(messages):
 
 def test_prices_are_published_ones_and_unknown_is_not_free():
     usage = Usage(1_000_000, 0)
-    local = {"embedding_model": "local:x", "embedded_tokens": 9}
+    local = {"embedding_model": "local:x", "question": "why"}
     assert price(model="gpt-4o-mini", usage=usage, **local).generation == Decimal("0.15")
     assert price(model="mock-0-1-0", usage=usage, **local).total is None
     assert price(model="extractive", usage=Usage(), **local).total == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from threading import Lock
@@ -15,23 +16,22 @@ from retrieval.providers.microbatch import MicroBatcher
 from retrieval.providers.per_loop import PerLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from onnxruntime import InferenceSession
     from tokenizers import Tokenizer
 
 MODEL = "local:all-MiniLM-L6-v2"
-# One question costs less CPU on one thread; a worker's batches are done sooner on two.
-QUESTION_THREADS = 1
-BATCH_THREADS = 2
-# Small batches stay in the processor's cache; measured by benchmarks/embedding.py.
-BATCH_TEXTS = 8
-# How much of a batch may be padding before a new one is begun.
-PADDING_SHARE = 0.1
+# A run has one thread, which costs the least CPU; a worker's batches are run side by side instead.
+BATCH_THREADS = min(os.cpu_count() or 1, 4)
+# Texts share a run up to this many tokens: the values between layers then stay in the cache.
+TOKENS_PER_RUN = 256
+# A run reads all weights, which takes as long as computing about this many tokens of padding.
+MOST_PADDING = 16
 
 
 class LocalEmbedder:
-    """Loads nothing until first asked. A process that only asks questions loads one session."""
+    """Loads nothing until first asked."""
 
     model = MODEL
     dimension = minilm.DIMENSION
@@ -39,9 +39,10 @@ class LocalEmbedder:
 
     def __init__(self) -> None:
         self._loading = Lock()
-        self._sessions: dict[int, InferenceSession] = {}
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="embed")
-        self._batchers = PerLoop(lambda: MicroBatcher(self._run_questions, self._executor))
+        self._loaded: InferenceSession | None = None
+        self._question_thread = ThreadPoolExecutor(1, thread_name_prefix="embed-question")
+        self._batch_threads = ThreadPoolExecutor(BATCH_THREADS, thread_name_prefix="embed-batch")
+        self._batchers = PerLoop(lambda: MicroBatcher(self._embed_here, self._question_thread))
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -58,22 +59,26 @@ class LocalEmbedder:
         return len(self.tokenizer.encode(text).ids)
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
-        return self._embed(texts, BATCH_THREADS)
+        return self._embed(texts, self._batch_threads.map)
 
     async def embed_questions(self, texts: Sequence[str]) -> np.ndarray:
         rows = await self._batchers.get().embed(texts)
         return np.stack(rows) if rows else self._no_rows(0)
 
-    def _run_questions(self, texts: Sequence[str]) -> np.ndarray:
-        return self._embed(texts, QUESTION_THREADS)
+    def _embed_here(self, texts: Sequence[str]) -> np.ndarray:
+        return self._embed(texts, map)
 
-    def _embed(self, texts: Sequence[str], threads: int) -> np.ndarray:
-        session = self._session(threads)
+    def _embed(self, texts: Sequence[str], run_all: Callable[..., Iterable[None]]) -> np.ndarray:
+        session = self._session()
         token_ids = [self._token_ids(text) for text in texts]
         vectors = self._no_rows(len(texts))
-        for rows in batches_by_length([len(ids) for ids in token_ids]):
+
+        def run(rows: list[int]) -> None:
             inputs = padded_inputs([token_ids[row] for row in rows])
             (vectors[rows],) = session.run(None, inputs)
+
+        for _ in run_all(run, list(runs_by_length([len(ids) for ids in token_ids]))):
+            pass
         return vectors
 
     def _no_rows(self, count: int) -> np.ndarray:
@@ -86,23 +91,23 @@ class LocalEmbedder:
             ids = [*ids[: self.max_tokens - 1], ids[-1]]
         return ids
 
-    def _session(self, threads: int) -> InferenceSession:
+    def _session(self) -> InferenceSession:
         with self._loading:
-            if threads not in self._sessions:
-                self._sessions[threads] = open_session(threads)
-            return self._sessions[threads]
+            if self._loaded is None:
+                self._loaded = open_session()
+            return self._loaded
 
 
-def open_session(threads: int) -> InferenceSession:
+def open_session() -> InferenceSession:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    # The arena keeps the largest batch's memory for ever.
+    # The arena keeps the largest run's memory for ever.
     options.enable_cpu_mem_arena = False
-    # Threads that spin between operators take the CPU from the web process beside them.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # The graph is as it should be; the extended level would fuse what is faster apart.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     path = minilm.ensure_model()
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -113,17 +118,18 @@ def open_session(threads: int) -> InferenceSession:
         ) from error
 
 
-def batches_by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Row numbers, longest first, in batches of texts of nearly the same length."""
-    batch: list[int] = []
+def runs_by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Row numbers, longest first, in runs of texts of nearly the same length."""
+    run: list[int] = []
     for row in sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True):
-        too_short = batch and lengths[row] < lengths[batch[0]] * (1 - PADDING_SHARE)
-        if too_short or len(batch) == BATCH_TEXTS:
-            yield batch
-            batch = []
-        batch.append(row)
-    if batch:
-        yield batch
+        longest = lengths[run[0]] if run else lengths[row]
+        too_many = (len(run) + 1) * longest > TOKENS_PER_RUN
+        if run and (too_many or longest - lengths[row] > MOST_PADDING):
+            yield run
+            run = []
+        run.append(row)
+    if run:
+        yield run
 
 
 def padded_inputs(token_ids: Sequence[Sequence[int]]) -> dict[str, np.ndarray]:

@@ -102,7 +102,13 @@ def collect_static(tell: Callable[[str], None]) -> None:
     if Path(settings.STATIC_ROOT).is_dir() and stamp.exists() and stamp.read_text() == state:
         return
     tell("collecting the console's files")
-    call_command("collectstatic", verbosity=0, interactive=False)
+    call_command(
+        "collectstatic",
+        verbosity=0,
+        interactive=False,
+        clear=True,
+        ignore_patterns=["redoc"],  # 5 MB of another viewer of the API's description
+    )
     stamp.write_text(state)
 
 

@@ -63,6 +63,7 @@ class EmbeddedPostgres:
             log_path=self.folder.parent / "logs" / "postgres.log",
             stop_signal=signal.SIGINT,  # fast shutdown: does not wait for idle clients
             orphan_signal=signal.SIGINT,
+            is_database=True,
             account=self._account(),
             cwd=Path("/"),  # the current folder may be closed to that account
         )  # fmt: skip

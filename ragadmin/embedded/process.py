@@ -47,6 +47,7 @@ class Service:
     account: Account | None = None
     cwd: Path | None = None
     stop_seconds: float = 10
+    is_database: bool = False
 
     def start(self) -> subprocess.Popen[bytes]:
         """Output goes to the log file, or else to the pipe `stdout` of the returned process."""

@@ -29,6 +29,7 @@ class EmbeddedRedis:
             is_ready=self._is_ready,
             log_path=self.folder.parent / "logs" / "redis.log",
             orphan_signal=signal.SIGTERM,  # writes what it holds, then ends
+            is_database=True,
         )
 
     def initialise(self) -> None:

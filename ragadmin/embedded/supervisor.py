@@ -52,7 +52,7 @@ class Child:
 
 
 class Supervisor:
-    """Use as a context manager: leaving it stops what was started, last first."""
+    """Use as a context manager: leaving it stops what was started."""
 
     def __init__(self, output: Output, on_change: Callable[[Sequence[int]], None]) -> None:
         """`on_change` is told the process numbers whenever they change."""
@@ -116,10 +116,14 @@ class Supervisor:
             raise Stopped
 
     def stop_all(self) -> None:
-        """In the reverse order of starting; a second stop signal ends all at once."""
+        """Programs first, then the databases they use; a second stop signal ends all at once."""
         self.in_a_hurry = False
-        for child in reversed(self.children):
-            self._stop(child)
+        for is_database in (False, True):
+            group = [child for child in self.children if child.service.is_database == is_database]
+            for child in group:
+                self._ask_to_stop(child)
+            for child in group:
+                self._see_off(child)
         self.on_change([])
 
     def _note_signal(self, number: int, _frame: object) -> None:
@@ -169,11 +173,13 @@ class Supervisor:
             child.process.stdout.close()
         child.process = None
 
-    def _stop(self, child: Child) -> None:
+    def _ask_to_stop(self, child: Child) -> None:
+        if child.process and child.process.poll() is None:
+            child.process.send_signal(child.service.stop_signal)
+
+    def _see_off(self, child: Child) -> None:
         if child.process is None:
             return
-        if child.process.poll() is None:
-            child.process.send_signal(child.service.stop_signal)
         deadline = time.monotonic() + child.service.stop_seconds
         while child.process.poll() is None:
             if self.in_a_hurry or time.monotonic() > deadline:

@@ -107,8 +107,10 @@ class Start:
             host_header=self._host_header(),
             env=env,
         )
-        self.supervisor.start(web, programs.worker(self._node_name(), env), programs.beat(env))
+        self.supervisor.start(web)
         self.supervisor.wait_until_ready(web)
+        # After it: three programs loading at once would keep the first page waiting.
+        self.supervisor.start(programs.worker(self._node_name(), env), programs.beat(env))
 
     def _welcome(self, sign_in: SignIn | None) -> None:
         self._tell("")

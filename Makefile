@@ -1,0 +1,73 @@
+# Each target makes its own .venv from the lock file. `make help` lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --require-hashes
+# What .env sets is seen by every target, as if it had been set in the shell.
+WITH_ENV := if [ -f .env ]; then set -a; . ./.env; set +a; fi;
+
+.DEFAULT_GOAL := help
+.PHONY: help run test bench lint screenshots clean venv browser
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+
+run: $(VENV)/.installed ## start everything; Ctrl-C stops it (PORT=9000 make run: another port)
+	@$(WITH_ENV) exec $(BIN)/python manage.py up
+
+test: $(VENV)/.installed-dev browser ## run every test (ARGS="tests/tenants -k keys": some of them)
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+lint: $(VENV)/.installed-dev ## check style, imports, types and migrations
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+	@$(BIN)/basedpyright
+	@$(BIN)/python manage.py makemigrations --check --dry-run
+
+bench: $(VENV)/.installed-dev ## measure speed on this machine and print the table
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+screenshots: $(VENV)/.installed-dev browser ## make the pictures in docs/images anew
+	@$(BIN)/python -m benchmarks.screenshots
+
+clean: ## remove .venv and caches; the data in .data stays
+	@rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+venv: $(BIN)/python
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "ragadmin needs Python 3.11 or newer; $(PYTHON) is not: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@if ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "Installing python3-venv…"; \
+			apt-get -qq update && apt-get -qq install -y --no-install-recommends python3-venv >/dev/null; \
+		else \
+			echo "$(PYTHON) has no venv module: install it (Debian: apt install python3-venv)." >&2; exit 1; \
+		fi; \
+	fi
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.lock | $(BIN)/python
+	@echo "Installing what ragadmin needs (about a minute the first time)…"
+	@$(PIP) -r requirements.lock
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock | $(BIN)/python
+	@echo "Installing what ragadmin and its tests need (about a minute the first time)…"
+	@$(PIP) -r requirements-dev.lock
+	@touch $@ $(VENV)/.installed
+
+# A headless Chromium: the system's, or Debian's package, or Playwright's own download.
+browser: $(VENV)/.installed-dev
+	@for name in chromium chromium-browser google-chrome; do \
+		command -v $$name >/dev/null && exit 0; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing Chromium…"; \
+		apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium >/dev/null && exit 0; \
+	fi; \
+	$(BIN)/python -m playwright install chromium

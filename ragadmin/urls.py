@@ -21,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="api-docs",
     ),
     path("api/v1/", include("tenants.api_urls")),
+    path("api/v1/", include("retrieval.api_urls")),
     re_path(r"^api/", UnknownRoute.as_view()),
     path("", include("tenants.urls")),
     path("", include("retrieval.urls")),

@@ -1,0 +1,177 @@
+"""Documents: upload, list, look at, try again, delete."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.core.exceptions import SuspiciousOperation
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from ragadmin.drf import HasScope, Pages, TenantAPIView, tenant_required
+from ragadmin.errors import InvalidRequest, RagadminError, TooLarge
+from retrieval.selectors import filter_documents, find_document, list_chunks, visible_documents
+from retrieval.serializers import (
+    ChunkSerializer,
+    DocumentSerializer,
+    UploadSerializer,
+    UploadsSerializer,
+)
+from retrieval.services.documents import delete_document, retry_document, store_upload
+from tenants.config import Caller
+from tenants.context import tenant_context
+
+if TYPE_CHECKING:
+    from django.core.files.uploadedfile import UploadedFile
+    from rest_framework.permissions import BasePermission
+    from rest_framework.request import Request
+
+    from retrieval.models import Document
+
+FILTERS = ("status", "source", "access_level", "q")
+CAN_READ = HasScope("query", "ingest", "admin")
+CAN_WRITE = HasScope("ingest")
+
+
+class ReadOrWrite:
+    """Reading takes the scope query, any change the scope ingest."""
+
+    request: Request
+
+    def get_permissions(self) -> list[BasePermission]:
+        return [CAN_READ() if self.request.method in {"GET", "HEAD", "OPTIONS"} else CAN_WRITE()]
+
+
+class DocumentList(ReadOrWrite, APIView):
+    """Not under TenantAPIView: each uploaded file is a transaction of its own."""
+
+    @extend_schema(
+        operation_id="documents_list",
+        parameters=[OpenApiParameter(name, str) for name in (*FILTERS, "page", "page_size")],
+        responses=DocumentSerializer(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        """Newest first."""
+        caller = _caller(request)
+        wanted = {name: request.query_params.get(name, "") for name in FILTERS}
+        _check_uuid("source", wanted["source"])
+        pages = Pages()
+        with tenant_context(caller.tenant):
+            found = filter_documents(visible_documents(caller.access_levels), wanted)
+            page = pages.paginate_queryset(found, request, view=self)
+            return pages.get_paginated_response(DocumentSerializer(page, many=True).data)
+
+    @extend_schema(
+        operation_id="documents_upload",
+        request={"multipart/form-data": UploadSerializer},
+        responses={202: UploadsSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Takes one file or several. A file that cannot be taken does not stop the others; when
+        none can, the answer is the first one's error."""
+        caller = _caller(request)
+        files, paths = _read_form(request)
+        level = str(request.data.get("access_level", ""))
+        taken = [_store(caller, file, path, level) for file, path in zip(files, paths, strict=True)]
+        errors = [each for each in taken if isinstance(each, RagadminError)]
+        entries = [_as_entry(each, path) for each, path in zip(taken, paths, strict=True)]
+        if len(errors) == len(files):
+            if len(files) > 1:
+                errors[0].extra["documents"] = entries
+            raise errors[0]
+        return Response({"documents": entries}, status=202)
+
+
+class DocumentDetail(ReadOrWrite, TenantAPIView):
+    @extend_schema(operation_id="documents_retrieve", responses=DocumentSerializer)
+    def get(self, request: Request, document_id: UUID) -> Response:
+        document = find_document(document_id, self.caller.access_levels)
+        return Response(DocumentSerializer(document).data)
+
+    @extend_schema(operation_id="documents_delete", responses={204: None})
+    def delete(self, request: Request, document_id: UUID) -> Response:
+        """Leaves the search at once. Its file goes too."""
+        document = find_document(document_id, self.caller.access_levels)
+        delete_document(tenant=self.caller.tenant, document_id=document.pk)
+        return Response(status=204)
+
+
+class DocumentChunks(ReadOrWrite, TenantAPIView):
+    @extend_schema(
+        operation_id="documents_chunks",
+        parameters=[OpenApiParameter(name, int) for name in ("page", "page_size")],
+        responses=ChunkSerializer(many=True),
+    )
+    def get(self, request: Request, document_id: UUID) -> Response:
+        """The passages as they are searched, in the document's order."""
+        levels = self.caller.access_levels
+        chunks = list_chunks(find_document(document_id, levels), levels)
+        pages = Pages()
+        page = pages.paginate_queryset(chunks, request, view=self)
+        return pages.get_paginated_response(ChunkSerializer(page, many=True).data)
+
+
+class DocumentRetry(ReadOrWrite, TenantAPIView):
+    @extend_schema(
+        operation_id="documents_retry", request=None, responses={202: DocumentSerializer}
+    )
+    def post(self, request: Request, document_id: UUID) -> Response:
+        """Indexes a failed document again."""
+        document = find_document(document_id, self.caller.access_levels)
+        document = retry_document(tenant=self.caller.tenant, document_id=document.pk)
+        return Response(DocumentSerializer(document).data, status=202)
+
+
+def _caller(request: Request) -> Caller:
+    if not isinstance(request.auth, Caller):
+        raise tenant_required()
+    return request.auth
+
+
+def _read_form(request: Request) -> tuple[list[UploadedFile], list[str]]:
+    try:
+        files: list[UploadedFile] = request.FILES.getlist("file")
+    except SuspiciousOperation as error:
+        raise TooLarge(f"{error} Send the files in several requests.") from error
+    if not files:
+        raise InvalidRequest(
+            "No file was sent: send multipart/form-data with one or more parts named file.",
+            extra={"field": "file"},
+        )
+    paths = request.data.getlist("path") or [file.name or "" for file in files]
+    if len(paths) != len(files):
+        raise InvalidRequest(
+            f"There are {len(files)} files and {len(paths)} paths: send one path for each file, "
+            "in the same order, or none.",
+            extra={"field": "path"},
+        )
+    return files, paths
+
+
+def _store(caller: Caller, file: UploadedFile, path: str, level: str) -> Document | RagadminError:
+    try:
+        return store_upload(
+            tenant=caller.tenant,
+            file=file,
+            path=path,
+            access_level=level,
+            uploaded_by=caller.label,
+            allowed_levels=caller.access_levels,
+        )
+    except RagadminError as error:
+        return error
+
+
+def _as_entry(result: Document | RagadminError, path: str) -> dict[str, Any]:
+    if isinstance(result, RagadminError):
+        return {"path": path, "error": {"code": result.code, "message": result.message}}
+    return {"id": str(result.pk), "path": result.path, "status": result.status}
+
+
+def _check_uuid(field: str, value: str) -> None:
+    try:
+        UUID(value or "0" * 32)
+    except ValueError:
+        raise InvalidRequest(f"{field} is the id of a source.", extra={"field": field}) from None

@@ -1,0 +1,85 @@
+"""Documents as the API shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from retrieval.models import Chunk, Document
+
+
+class ErrorSerializer(serializers.Serializer[dict[str, str]]):
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class DocumentSerializer(serializers.ModelSerializer[Document]):
+    source = serializers.UUIDField(source="source_id")
+    error = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Document
+        fields = (
+            "id",
+            "path",
+            "title",
+            "status",
+            "stage",
+            "access_level",
+            "source",
+            "media_type",
+            "size_bytes",
+            "page_count",
+            "chunk_count",
+            "token_count",
+            "content_hash",
+            "created_at",
+            "indexed_at",
+            "error",
+        )
+        read_only_fields = fields
+
+    def get_error(self, document: Document) -> ErrorSerializer | None:
+        """Why it failed; while it is queued, why it is tried again."""
+        if not document.error_code:
+            return None
+        found: Any = {"code": document.error_code, "message": document.error_message}
+        return found
+
+
+class ChunkSerializer(serializers.ModelSerializer[Chunk]):
+    class Meta:
+        model = Chunk
+        fields = (
+            "id",
+            "ordinal",
+            "text",
+            "heading_path",
+            "start_char",
+            "end_char",
+            "token_count",
+            "access_level",
+        )
+        read_only_fields = fields
+
+
+class UploadSerializer(serializers.Serializer[Any]):
+    """The form of an upload, for the schema. Each file is judged by itself."""
+
+    file = serializers.ListField(child=serializers.FileField())
+    access_level = serializers.CharField()
+    path = serializers.ListField(child=serializers.CharField(), required=False)
+
+
+class UploadedSerializer(serializers.Serializer[Any]):
+    """`id` and `status` of a file that was taken, `error` of one that was not."""
+
+    id = serializers.UUIDField(required=False)
+    path = serializers.CharField()
+    status = serializers.CharField(required=False)
+    error = ErrorSerializer(required=False)
+
+
+class UploadsSerializer(serializers.Serializer[Any]):
+    documents = UploadedSerializer(many=True)

@@ -1,0 +1,44 @@
+"""What tests of documents share."""
+
+from __future__ import annotations
+
+from django.core.files.base import ContentFile
+
+from retrieval.indexing import queue
+from retrieval.indexing.index import index_document
+from retrieval.models import Document
+from retrieval.services.documents import store_upload
+from tenants.context import tenant_context
+from tenants.models import DocumentJob
+
+GUIDE = b"# Boiling water\n\nFill the kettle, close its lid and wait until it whistles."
+
+
+def upload(tenant, *, path="guide.md", content=GUIDE, access_level="public", allowed_levels=None):
+    return store_upload(
+        tenant=tenant,
+        file=ContentFile(content),
+        path=path,
+        access_level=access_level,
+        uploaded_by="someone",
+        allowed_levels=allowed_levels,
+    )
+
+
+def claim(tenant, worker="worker") -> queue.Claim | None:
+    """The tenant's next document. Other tests' tenants are left as they are."""
+    while (found := queue.claim_next(worker)) is not None:
+        if found.tenant == tenant:
+            return found
+        DocumentJob.objects.filter(pk=found.job_id).delete()
+    return None
+
+
+def index_all(tenant) -> None:
+    while (found := claim(tenant)) is not None:
+        index_document(found)
+
+
+def read(tenant, document) -> Document:
+    with tenant_context(tenant):
+        return Document.objects.get(pk=document.pk)

@@ -178,9 +178,9 @@ class ExtractionPool:
 
     def _run_again(self, request: dict[str, Any], first: ChildDied) -> dict[str, Any]:
         """Once more in a fresh child: the first may have been ended from outside, or worn."""
-        logger.warning("A document reader ended while reading; trying again: %s", first)
         if first.out_of_memory:
             raise memory_exceeded() from first
+        logger.warning("A document reader ended while reading; trying again: %s", first)
         try:
             return self._run(request)
         except ChildDied as second:

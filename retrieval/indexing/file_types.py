@@ -163,7 +163,7 @@ def detect_text(data: bytes, filename: str) -> DetectedFile:
     text = decode_text(data)
     if text is None:
         raise unsupported("The file holds binary data that is no known document", filename)
-    if not text.strip("\x00\ufeff \t\r\n\f\v"):
+    if not text.replace("\x00", "").replace("\ufeff", "").strip():
         raise ExtractionError("The file is empty. Upload one that has text in it.", code="empty")
     suffix = suffix_of(filename)
     if suffix in BINARY_FORMATS:
@@ -200,12 +200,14 @@ def _decode(data: bytes) -> str | None:
     wide = _guess_utf16(data)
     if wide:
         return data.decode(wide, errors="replace")
-    text = data.decode("utf-8", errors="replace")
-    broken = text.count("\ufffd")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = data.decode("utf-8", errors="replace")
     # A few broken bytes in a UTF-8 text do not make it another encoding.
-    if broken and broken * 10 > len(NOT_ASCII.findall(text)):
-        return _decode_legacy(data)
-    return text
+    if text.count("\ufffd") * 10 < len(NOT_ASCII.findall(text)):
+        return text
+    return _decode_legacy(data)
 
 
 def _guess_utf16(data: bytes) -> str | None:

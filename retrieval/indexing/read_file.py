@@ -34,6 +34,7 @@ FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|$)", re.
 FRONT_MATTER_TITLE = re.compile(r"^title:[ \t]*(.+)$", re.M | re.I)
 FENCED_CODE = re.compile(r"^(```|~~~).*?^\1", re.M | re.S)
 HEADING = re.compile(r"^#{1,6}[ \t]+(\S.*)$|^(\S.*)\n(?:={2,}|-{2,})[ \t]*$", re.M)
+IMAGE = re.compile(r"!\[[^\]]{0,300}\]\([^)]{0,2000}\)")
 LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 
 CONFIG = ExtractionConfig(
@@ -54,7 +55,7 @@ def read_file(path: Path, filename: str) -> ExtractedText:
         raise too_large(
             f"The file holds more than {MAX_TEXT_CHARS // 1_000_000} million characters."
         )
-    if not re.search(r"\w", markdown):
+    if not re.search(r"\w", IMAGE.sub("", markdown[:100_000]) + markdown[100_000:]):
         raise no_text(file.format)
     if file.format not in WITHOUT_TITLE or suffix_of(filename) == "txt":
         title = proper_title(title) or title_in_markdown(markdown)
@@ -125,7 +126,7 @@ def read_body(message: EmailMessage) -> str:
     try:
         text = body.get_content()
     except LookupError:  # an encoding that nobody knows
-        text = body.get_payload(decode=True).decode("latin-1")
+        text = bytes(body.get_payload(decode=True)).decode("latin-1")
     return convert_html(text)[0] if body.get_content_subtype() == "html" else text
 
 

@@ -143,24 +143,26 @@ class Client(asyncio.Protocol):
         return "" if words >= least_words else f"only {words} words"
 
 
-def put_load(target: Target, *, concurrency: int, requests: int) -> Load:
-    return uvloop.run(_put_load(target, concurrency, requests))
+def put_load(target: Target, *, concurrency: int, requests: int, ramp: float = 0) -> Load:
+    """`ramp`: seconds over which the first requests are spread, as callers do not come in step."""
+    return uvloop.run(_put_load(target, concurrency, requests, ramp))
 
 
-async def _put_load(target: Target, concurrency: int, requests: int) -> Load:
+async def _put_load(target: Target, concurrency: int, requests: int, ramp: float) -> Load:
     load = Load()
     waiting = iter(range(requests))
     prepared = target.requests()
     start = time.perf_counter()
 
-    async def ask_in_turn() -> None:
+    async def ask_in_turn(place: int) -> None:
         client: Client | None = None
+        await asyncio.sleep(ramp * place / concurrency)
         for number in waiting:
             client = await _ask(client, target, prepared[number % len(prepared)], load)
         if client and client.transport:
             client.transport.close()
 
-    await asyncio.gather(*(ask_in_turn() for _ in range(concurrency)))
+    await asyncio.gather(*(ask_in_turn(place) for place in range(concurrency)))
     load.seconds = time.perf_counter() - start
     return load
 

@@ -30,9 +30,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MODEL = "mock-500-60-25"
 TOKENS = 60
-SIZES = {1: 8, 50: 300, 500: 1500}  # streams at once, answers in all
+SHORT, LONG = "mock-500-60-25", "mock-500-60-160"  # streams of 2 and of 10 seconds
+# At 500 streams of 2 seconds, 250 answers begin each second: more than two cores can do for anyone.
+SIZES = (
+    (1, 10, SHORT, 0.0),
+    (50, 400, SHORT, 2.0),
+    (500, 1500, LONG, 10.0),
+)  # streams at once, answers in all, model, seconds over which the first ones begin
 GOAL_MS = 15.0
 QUESTIONS = (
     "How do I connect a local model server?",
@@ -53,8 +58,8 @@ def main() -> None:
         env = {
             "OPENAI_BASE_URL": upstream,
             "OPENAI_API_KEY": "any",
-            "RAGADMIN_SMALL_MODEL": MODEL,
-            "RAGADMIN_LARGE_MODEL": MODEL,
+            "RAGADMIN_SMALL_MODEL": SHORT,
+            "RAGADMIN_LARGE_MODEL": LONG,
         }
         with Installation(folder / "data", env=env) as installation, peer(folder, upstream) as bare:
             rows = measure(installation, *bare)
@@ -72,23 +77,26 @@ def measure(installation: Installation, peer_pid: int, peer_url: str) -> list[di
     documents = manuals()
     installation.upload(key, documents)
     installation.wait_until_ready(key, len(documents))
-    ours = Target(f"{installation.address}/v1/chat/completions", key, "auto", QUESTIONS, TOKENS - 5)
-    theirs = Target(peer_url, "any", MODEL, QUESTIONS, TOKENS - 5)
+    address = f"{installation.address}/v1/chat/completions"
     web, postgres = installation.pid_of("ragadmin.embedded.web"), installation.pid_of("postgres")
-    for target in (ours, theirs):
-        put_load(target, concurrency=4, requests=20)
     rows = []
-    for at_once, answers in SIZES.items():
-        bare = cpu_of(theirs, at_once, answers, web=peer_pid)
-        whole = cpu_of(ours, at_once, answers, web=web, postgres=postgres)
+    for at_once, answers, model, ramp in SIZES:
+        ours = Target(address, key, model, QUESTIONS, TOKENS - 5)
+        theirs = Target(peer_url, "any", model, QUESTIONS, 1)
+        for target in (ours, theirs):
+            put_load(target, concurrency=4, requests=8)
+        bare = cpu_of(theirs, at_once, answers, ramp, web=peer_pid)
+        whole = cpu_of(ours, at_once, answers, ramp, web=web, postgres=postgres)
         embedding = embedding_cpu_ms(at_once, answers)
         rows.append(as_row(at_once, answers, bare, whole, embedding))
     return rows
 
 
-def cpu_of(target: Target, at_once: int, answers: int, **processes: int) -> dict[str, Any]:
+def cpu_of(
+    target: Target, at_once: int, answers: int, ramp: float, **processes: int
+) -> dict[str, Any]:
     before = {name: cpu_seconds(pid) for name, pid in processes.items()}
-    load = put_load(target, concurrency=at_once, requests=answers)
+    load = put_load(target, concurrency=at_once, requests=answers, ramp=ramp)
     spent = {
         f"{name}_cpu_ms": (cpu_seconds(pid) - before[name]) * 1000 / load.asked
         for name, pid in processes.items()

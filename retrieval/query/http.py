@@ -133,6 +133,8 @@ class QueryMiddleware:
                 ]  # fmt: skip
             await send(message)
 
+        # With an app in the scope, Starlette raises for a wrong method instead of answering in text.
+        scope["app"] = self
         try:
             await self.app(scope, receive, send_with_id)
         except Exception as error:  # noqa: BLE001 - every error has a shape

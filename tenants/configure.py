@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +101,10 @@ def _give_to_owners(tenant: Tenant, levels: list[str], actor: User | str) -> Non
 
 
 def _validate(row: Tenant, changes: dict[str, Any]) -> None:
+    if not math.isfinite(row.min_similarity):  # no comparison with NaN fails, so no validator does
+        raise InvalidRequest(
+            "min_similarity is a number from 0 to 1.", extra={"field": "min_similarity"}
+        )
     try:
         row.clean_fields(
             exclude=[field.name for field in Tenant._meta.fields if field.name not in changes]  # noqa: SLF001

@@ -87,18 +87,18 @@ class Navigation:
     def _section(
         self, title: str, base: str, pages: tuple[tuple[str, str, str], ...]
     ) -> NavSection:
+        current = self._current_suffix(base)
         links = [
-            NavLink(label, icon, base + suffix, self._is_current(base, suffix, pages))
-            for label, icon, suffix in pages
+            NavLink(label, icon, base + suffix, suffix == current) for label, icon, suffix in pages
         ]
         return NavSection(title, links)
 
-    def _is_current(self, base: str, suffix: str, pages: tuple[tuple[str, str, str], ...]) -> bool:
-        if suffix:
-            return self._path.startswith(base + suffix)
-        others = (base + other for _, _, other in pages if other)
-        in_pages_below = self._path == base or self._path.startswith(f"{base}tenants/")
-        return in_pages_below and not any(self._path.startswith(other) for other in others)
+    def _current_suffix(self, base: str) -> str | None:
+        """Pages under no link of their own belong to the first one, whose address is the base."""
+        for _, _, suffix in (*MEMBER_PAGES, *ADMIN_PAGES, *OPERATOR_PAGES):
+            if suffix and self._path.startswith(base + suffix):
+                return suffix
+        return "" if self._path.startswith(base) else None
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:

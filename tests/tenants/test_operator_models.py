@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from django.urls import reverse
@@ -153,9 +154,44 @@ def test_endpoint_that_is_down_says_so(shared_cast):
     assert "cannot be reached" in response.content.decode()
 
 
-def test_wrong_path_gets_a_hint(model_url):
-    with pytest.raises(ProviderError, match="usually ends with /v1"):
-        try_endpoint(endpoint(base_url=model_url.removesuffix("/v1")))
+class NoModel(BaseHTTPRequestHandler):
+    """An ordinary web site: it has pages, and some are closed."""
+
+    def do_GET(self) -> None:
+        path = self.path.split("/")[1]
+        body = b"<h1>Welcome</h1>"
+        self.send_response(int(path) if path.isdigit() else 200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture(scope="module")
+def website_url():
+    with ThreadingHTTPServer(("127.0.0.1", 0), NoModel) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/v1", "not an OpenAI-compatible endpoint"),
+        ("/401", "refuses the API key"),
+        ("/404", "has no /models .* ends with /v1"),
+        ("/503", "answered with HTTP 503"),
+    ],
+)
+def test_what_is_no_endpoint_is_told_apart(website_url, path, said):
+    with pytest.raises(ProviderError, match=said):
+        try_endpoint(endpoint(base_url=website_url + path))
 
 
 def test_test_of_the_environment_needs_one(shared_cast):

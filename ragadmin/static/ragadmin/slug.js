@@ -5,6 +5,7 @@ function slugOf(name) {
   return name
     .normalize("NFKD")
     .toLowerCase()
+    .replace(/ß/g, "ss")
     .replace(/\p{M}/gu, "")
     .replace(/[^a-z0-9]+/g, "-")
     .replace(/^[^a-z]+/, "")

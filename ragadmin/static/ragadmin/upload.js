@@ -3,6 +3,7 @@
 
 const AT_ONCE = 3;
 const REFRESH_MS = 800;
+const DONE_MS = 4000;
 
 const form = document.getElementById("upload");
 const picker = document.getElementById("upload-files");
@@ -88,6 +89,8 @@ function finish(row, request) {
   if (request.status === 202) {
     totals.done += 1;
     showState(row, "Uploaded", "done");
+    // The list below shows it from now on; what failed stays until it is dismissed.
+    setTimeout(() => row.remove(), DONE_MS);
     refreshDocuments();
   } else {
     totals.failed += 1;

@@ -27,9 +27,14 @@ class Delta:
 class Embedder(Protocol):
     """Turns texts into unit vectors, float32 of shape (len(texts), dimension)."""
 
-    model: str
-    dimension: int
-    max_tokens: int
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def dimension(self) -> int: ...
+
+    @property
+    def max_tokens(self) -> int: ...
 
     def count_tokens(self, text: str) -> int: ...
 
@@ -39,6 +44,10 @@ class Embedder(Protocol):
 
     async def embed_questions(self, texts: Sequence[str]) -> np.ndarray:
         """For the hot path: never blocks the event loop. Raises ProviderError."""
+        ...
+
+    async def close(self) -> None:
+        """Ends the connections that the running event loop owns, if there are any."""
         ...
 
 

@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import os
-from functools import cache
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 
 from ragadmin.errors import InvalidRequest
+from retrieval.providers.local import MODEL, LocalEmbedder
 
 if TYPE_CHECKING:
     from retrieval.providers.base import Embedder
 
 
-@cache
+_embedders: dict[str, Embedder] = {}
+
+
 def get_embedder(name: str) -> Embedder:
     """One for each process. Raises InvalidRequest for an unknown name, ConfigurationError for one
     that cannot be used on this installation."""
-    from retrieval.providers.local import MODEL, LocalEmbedder
+    if name not in _embedders:
+        # Of two threads that make one at the same time, both get the first.
+        _embedders.setdefault(name, _make(name))
+    return _embedders[name]
 
+
+async def close_embedders() -> None:
+    """Ends the connections that the running event loop owns."""
+    for embedder in _embedders.values():
+        await embedder.close()
+
+
+def _make(name: str) -> Embedder:
     kind, _, model = name.partition(":")
     if name == MODEL:
         return LocalEmbedder()
@@ -40,4 +53,4 @@ def get_embedder(name: str) -> Embedder:
 
 
 # A model's threads do not live on in a forked child, which has to load its own.
-os.register_at_fork(after_in_child=get_embedder.cache_clear)
+os.register_at_fork(after_in_child=_embedders.clear)

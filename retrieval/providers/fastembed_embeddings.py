@@ -81,6 +81,9 @@ class FastembedEmbedder:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, self._embed_questions, texts)
 
+    async def close(self) -> None:
+        """No connections: nothing to end."""
+
     def _embed_questions(self, texts: Sequence[str]) -> np.ndarray:
         return self._unit_rows(self._embedding.query_embed(texts))
 

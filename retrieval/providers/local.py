@@ -65,6 +65,9 @@ class LocalEmbedder:
         rows = await self._batchers.get().embed(texts)
         return np.stack(rows) if rows else self._no_rows(0)
 
+    async def close(self) -> None:
+        """No connections: nothing to end."""
+
     def _embed_here(self, texts: Sequence[str]) -> np.ndarray:
         return self._embed(texts, map)
 
@@ -104,8 +107,6 @@ def open_session() -> InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    # The arena keeps the largest run's memory for ever.
-    options.enable_cpu_mem_arena = False
     # The graph is as it should be; the extended level would fuse what is faster apart.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     path = minilm.ensure_model()

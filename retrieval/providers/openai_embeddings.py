@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import numpy as np
 import openai
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from openai.types import CreateEmbeddingResponse
 
 TEXTS_PER_REQUEST = 128
-QUESTION_TIMEOUT = openai.Timeout(15, connect=5)
-BATCH_TIMEOUT = openai.Timeout(60, connect=5)
+CONNECT_SECONDS = 5
+QUESTION_SECONDS = 15
 KNOWN_DIMENSIONS = {
     "text-embedding-3-small": 1536,
     "text-embedding-3-large": 3072,
@@ -33,7 +34,15 @@ BYTES_PER_TOKEN = 4
 
 
 class OpenAIEmbedder:
-    def __init__(self, name: str, *, base_url: str, api_key: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        base_url: str,
+        api_key: str,
+        max_retries: int = 2,
+        answer_seconds: float = 60,
+    ) -> None:
         if not (base_url or api_key):
             raise ConfigurationError(
                 f"The embedding model openai:{name} has no endpoint: set OPENAI_API_KEY, "
@@ -44,12 +53,14 @@ class OpenAIEmbedder:
         self._name = name
         self._dimension = KNOWN_DIMENSIONS.get(name)
         self._asking = Lock()
+        self._question_seconds = min(QUESTION_SECONDS, answer_seconds)
         self._options: dict[str, Any] = {
             "base_url": base_url or None,
             "api_key": api_key or "none",
-            "max_retries": 2,
+            "max_retries": max_retries,
+            "timeout": openai.Timeout(answer_seconds, connect=CONNECT_SECONDS),
         }
-        self._client = openai.OpenAI(**self._options, timeout=BATCH_TIMEOUT)
+        self._client = openai.OpenAI(**self._options)
         self._async_clients = PerLoop(self._make_async_client)
 
     @property
@@ -85,11 +96,7 @@ class OpenAIEmbedder:
             await client.close()
 
     def _make_async_client(self) -> openai.AsyncOpenAI:
-        return openai.AsyncOpenAI(
-            **self._options,
-            timeout=QUESTION_TIMEOUT,
-            http_client=openai.DefaultAioHttpClient(),
-        )
+        return openai.AsyncOpenAI(**self._options, http_client=openai.DefaultAioHttpClient())
 
     def _request(self, texts: Sequence[str]) -> np.ndarray:
         with told_plainly(self.model):
@@ -99,7 +106,9 @@ class OpenAIEmbedder:
     async def _request_async(self, texts: Sequence[str]) -> np.ndarray:
         client = self._async_clients.get()
         with told_plainly(self.model):
-            response = await client.embeddings.create(model=self._name, input=_sendable(texts))
+            response = await client.embeddings.create(
+                model=self._name, input=_sendable(texts), timeout=self._question_seconds
+            )
             return self._vectors(response, len(texts))
 
     def _vectors(self, response: CreateEmbeddingResponse, count: int) -> np.ndarray:
@@ -125,16 +134,8 @@ def _sendable(texts: Sequence[str]) -> list[str]:
 def told_plainly(model: str) -> Iterator[None]:
     try:
         yield
-    except openai.APITimeoutError as error:
-        raise ProviderError(
-            f"The embedding model {model} did not answer in time: try again.",
-            code="model_timeout",
-        ) from error
     except openai.APIConnectionError as error:
-        raise ProviderError(
-            f"The endpoint of the embedding model {model} cannot be reached: check OPENAI_BASE_URL.",
-            code="model_unreachable",
-        ) from error
+        raise _connection_error(model, error) from error
     except openai.APIStatusError as error:
         raise _status_error(model, error) from error
     except (openai.APIError, ValueError, TypeError, AttributeError, KeyError) as error:
@@ -144,6 +145,20 @@ def told_plainly(model: str) -> Iterator[None]:
             code="model_invalid",
             permanent=True,
         ) from error
+
+
+def _connection_error(model: str, error: openai.APIConnectionError) -> ProviderError:
+    # aiohttp's transport calls a refused connection a timeout of connecting.
+    connected = not isinstance(error.__cause__, httpx2.ConnectTimeout)
+    if connected and isinstance(error, openai.APITimeoutError):
+        return ProviderError(
+            f"The embedding model {model} did not answer in time: try again.",
+            code="model_timeout",
+        )
+    return ProviderError(
+        f"The endpoint of the embedding model {model} cannot be reached: check OPENAI_BASE_URL.",
+        code="model_unreachable",
+    )
 
 
 def _status_error(model: str, error: openai.APIStatusError) -> ProviderError:

@@ -9,7 +9,7 @@ import structlog
 from django.conf import settings
 
 from ragadmin.errors import RagadminError
-from retrieval.providers.embedders import get_embedder
+from retrieval.providers.embedders import close_embedders, get_embedder
 from retrieval.query.generate import close_clients
 from tenants.pool import close_pool, open_pool
 
@@ -32,6 +32,7 @@ async def serve(receive: Receive, send: Send) -> None:
             if warming:
                 warming.cancel()
             await close_clients()
+            await close_embedders()
             await close_pool()
             await send({"type": "lifespan.shutdown.complete"})
             return

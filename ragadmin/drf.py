@@ -170,6 +170,8 @@ class UnknownRoute(APIView):
     schema = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if request.path in HOT_PATHS:  # those answer their own method without Django
+            raise exceptions.MethodNotAllowed(request.method)
         raise NotFound(
             f"There is no API route {request.path}: GET /api/docs/ lists them. Routes end with a slash."
         )

@@ -73,7 +73,7 @@ HOT_COMPONENTS: dict[str, Schema] = {
         top_k=TOP_K | {"default": 5},
         mode={"type": "string", "enum": ["hybrid", "vector", "keyword"], "default": "hybrid"},
         rerank=BOOLEAN | {"default": False},
-        filters=FREE_FORM,
+        filters=obj(document_id=UUID, source=STRING, path_prefix=STRING, access_level=STRING),
     ),
     "Hit": obj(
         chunk_id=INTEGER,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from retrieval.models import Chunk, Document
 
 
-class ErrorSerializer(serializers.Serializer[dict[str, str]]):
+class DocumentErrorSerializer(serializers.Serializer[dict[str, str]]):
     code = serializers.CharField()
     message = serializers.CharField()
 
@@ -40,12 +41,12 @@ class DocumentSerializer(serializers.ModelSerializer[Document]):
         )
         read_only_fields = fields
 
-    def get_error(self, document: Document) -> ErrorSerializer | None:
+    @extend_schema_field(DocumentErrorSerializer(allow_null=True))
+    def get_error(self, document: Document) -> dict[str, str] | None:
         """Why it failed; while it is queued, why it is tried again."""
         if not document.error_code:
             return None
-        found: Any = {"code": document.error_code, "message": document.error_message}
-        return found
+        return {"code": document.error_code, "message": document.error_message}
 
 
 class ChunkSerializer(serializers.ModelSerializer[Chunk]):
@@ -78,7 +79,7 @@ class UploadedSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField(required=False)
     path = serializers.CharField()
     status = serializers.CharField(required=False)
-    error = ErrorSerializer(required=False)
+    error = DocumentErrorSerializer(required=False)
 
 
 class UploadsSerializer(serializers.Serializer[Any]):

@@ -182,6 +182,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "TenantStatus": "tenants.models.Tenant.Status",
+        "DocumentStatus": "retrieval.models.Document.Status",
+        "AnswerStatus": "retrieval.models.QueryTrace.Status",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "ragadmin.drf.add_hot_routes",

@@ -80,7 +80,7 @@ def _invalid_fields(error: exceptions.ValidationError) -> InvalidRequest:
 def _api_exception_body(error: exceptions.APIException) -> dict[str, Any]:
     extra: dict[str, Any] = {}
     if isinstance(error, exceptions.Throttled) and error.wait is not None:
-        extra["retry_after_seconds"] = int(error.wait) + 1
+        extra["retry_after_seconds"] = error.wait
     code = CODES.get(type(error), error.default_code)
     return RagadminError(str(error.detail), code=code, extra=extra).as_body()
 
@@ -90,7 +90,7 @@ def _headers(error: exceptions.APIException) -> dict[str, str]:
     if challenge := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
     if (wait := getattr(error, "wait", None)) is not None:
-        headers["Retry-After"] = str(int(wait) + 1)
+        headers["Retry-After"] = str(wait)
     return headers
 
 

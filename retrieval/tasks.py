@@ -84,6 +84,7 @@ def release_own_leases(sender: Any, **kwargs: Any) -> None:
     released = queue.release_leases(sender.hostname)
     if released:
         log.info("leases released", worker=sender.hostname, documents=released)
+        hint()
 
 
 def _is_stopping() -> bool:

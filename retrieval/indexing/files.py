@@ -17,7 +17,7 @@ from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 
-from ragadmin.errors import InvalidRequest, TooLarge
+from ragadmin.errors import InvalidRequest, NotFound, TooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +85,8 @@ def delete_file(key: str) -> None:
 @contextmanager
 def local_file(key: str) -> Iterator[Path]:
     """A path to read the file at: its own, or a temporary copy when the storage is remote."""
+    if not default_storage.exists(key):
+        raise NotFound("The stored file is gone: upload it again.", code="file_missing")
     path = _path(key)
     if path is not None:
         yield path

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import structlog
-from django.db import OperationalError, close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
 from ragadmin.errors import ExtractionError, ProviderError, RagadminError
@@ -63,7 +63,7 @@ def _try(claim: Claim, document: Document) -> RagadminError | None:
         _index(claim, document)
     except RagadminError as error:
         return error
-    except OperationalError as error:
+    except (OperationalError, InterfaceError) as error:
         close_old_connections()
         return ProviderError(f"The database failed: {error}", code="database")
     except Exception as error:

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import threading
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.db.models.functions import Now
+
+from retrieval.indexing import queue
+from tenants.models import DocumentJob, Tenant
+from tenants.services import create_tenant
+
+
+@pytest.fixture(autouse=True)
+def only_our_jobs():
+    DocumentJob.objects.all().delete()
+    yield
+    DocumentJob.objects.all().delete()
+
+
+@pytest.fixture
+def other():
+    return create_tenant(slug=f"t-{uuid.uuid4().hex[:10]}")
+
+
+def enqueue(tenant, count: int) -> list[uuid.UUID]:
+    ids = [uuid.uuid4() for _ in range(count)]
+    for document_id in ids:
+        queue.enqueue(tenant, document_id)
+    return ids
+
+
+def test_one_document_does_not_wait_for_another_tenants_thousand(tenant, other):
+    enqueue(tenant, 1000)
+    assert queue.claim_next("w").tenant == tenant
+    enqueue(other, 1)
+    assert queue.claim_next("w").tenant == other
+
+
+def test_tenants_take_turns(tenant, other):
+    enqueue(tenant, 3)
+    enqueue(other, 3)
+    turns = [queue.claim_next("w").tenant.slug for _ in range(6)]
+    assert turns[::2] != turns[1::2]
+    assert len(set(turns[::2])) == len(set(turns[1::2])) == 1
+
+
+def test_document_is_claimed_once(tenant):
+    enqueue(tenant, 40)
+    claimed: list[uuid.UUID] = []
+
+    def work() -> None:
+        while (found := queue.claim_next("w")) is not None:
+            claimed.append(found.document_id)
+        connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(claimed) == len(set(claimed)) == 40
+
+
+def test_suspended_tenant_is_passed_over(tenant):
+    enqueue(tenant, 1)
+    Tenant.objects.filter(pk=tenant.pk).update(status="suspended")
+    assert not queue.has_claimable()
+    assert queue.claim_next("w") is None
+
+
+def test_lease_ends_by_itself(tenant):
+    enqueue(tenant, 1)
+    first = queue.claim_next("w")
+    assert queue.claim_next("w") is None
+    DocumentJob.objects.update(lease_until=Now() - timedelta(seconds=1))
+    second = queue.claim_next("w")
+    assert (second.document_id, second.attempts) == (first.document_id, 2)
+    with pytest.raises(queue.LeaseLost):
+        queue.renew(first)
+    queue.renew(second)
+
+
+def test_restarted_worker_gets_its_own_leases_back_and_no_others(tenant):
+    enqueue(tenant, 2)
+    queue.claim_next("one@host")
+    queue.claim_next("one@host2")
+    assert queue.release_leases("one@host") == 1
+    assert queue.claim_next("one@host") is not None
+    assert queue.claim_next("one@host") is None
+
+
+def test_enqueued_again_it_is_still_one_job(tenant):
+    (document_id,) = enqueue(tenant, 1)
+    queue.enqueue(tenant, document_id)
+    assert DocumentJob.objects.count() == 1
+
+
+def test_claim_stays_quick_beside_many_jobs(tenant, other):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO tenants_documentjob (tenant_id, document_id)"
+            " SELECT %s, gen_random_uuid() FROM generate_series(1, 50000)",
+            [tenant.id],
+        )
+        cursor.execute("ANALYZE tenants_documentjob")
+    enqueue(other, 1)
+    queue.claim_next("w")
+    import time
+
+    start = time.perf_counter()
+    for _ in range(20):
+        assert queue.claim_next("w") is not None
+    assert (time.perf_counter() - start) / 20 < 0.1

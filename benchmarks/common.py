@@ -112,6 +112,12 @@ def clean_environment(folder: Path, **extra: str) -> dict[str, str]:
     return {**kept, "RAGADMIN_DATA_DIR": str(folder), **extra}
 
 
+def use_settings(folder: Path) -> None:
+    """For the product's code called in this process: before anything of Django is imported."""
+    os.environ["RAGADMIN_DATA_DIR"] = str(folder)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "ragadmin.settings.dev"
+
+
 class Program:
     """A child process of the benchmark, its output in a file, ended by SIGTERM."""
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pydoc_data.topics import topics
 from typing import Any
 
-from benchmarks.common import Installation, manuals, percentile, report, temporary_folder
+from benchmarks.common import (
+    Installation,
+    manuals,
+    percentile,
+    report,
+    temporary_folder,
+    use_settings,
+)
 
 TOPICS = 60
 REPEATS = 3
@@ -27,7 +33,7 @@ def main() -> None:
             installation.wait_until_ready(key, len(documents) + 1)
             seconds = time.monotonic() - start
             passages = [text for number in ids for text in passages_of(installation, key, number)]
-        os.environ["RAGADMIN_DATA_DIR"] = str(folder / "data")
+        use_settings(folder / "data")
         bare = embed_alone(passages)
     row = {
         "documents": len(documents),
@@ -53,7 +59,7 @@ def passages_of(installation: Installation, key: str, document: str) -> list[str
     found = []
     while path:
         page = installation.call("GET", path, key)
-        found += [chunk["text"] for chunk in page["results"]]
+        found += [f"{chunk['heading_path']}\n{chunk['text']}" for chunk in page["results"]]
         path = page.get("next")
     return found
 

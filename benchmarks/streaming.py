@@ -21,6 +21,7 @@ from benchmarks.common import (
     report,
     stub_model,
     temporary_folder,
+    use_settings,
 )
 from benchmarks.load import Target, put_load
 from ragadmin.embedded.ports import free_port
@@ -62,6 +63,7 @@ def main() -> None:
             "RAGADMIN_LARGE_MODEL": LONG,
         }
         with Installation(folder / "data", env=env) as installation, peer(folder, upstream) as bare:
+            use_settings(installation.folder)
             rows = measure(installation, *bare)
     worst = rows[-1]
     report(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain, cycle, islice
 from typing import TYPE_CHECKING
@@ -32,7 +34,8 @@ NO_CONTEXT = "No passages were given, so there is nothing to answer from."
 class Sentence:
     text: str
     passage: int
-    shared: int
+    words: frozenset[str]
+    score: float = 0.0
 
 
 @lru_cache(maxsize=4096)
@@ -42,7 +45,7 @@ def compose(prompt: str, tokens: int | None, bad_citation: bool = False) -> tupl
     if not ranked:
         return _fit([tuple(_words(NO_CONTEXT))], tokens)
     if tokens is None:
-        ranked = [s for s in ranked[:SENTENCES] if s.shared] or ranked[:1]
+        ranked = [s for s in ranked[:SENTENCES] if s.score >= ranked[0].score / 2]
     parts = [(*_words(sentence.text), f" [{sentence.passage}]") for sentence in ranked]
     if bad_citation:
         parts[0] = (*parts[0], " [99]")
@@ -50,15 +53,18 @@ def compose(prompt: str, tokens: int | None, bad_citation: bool = False) -> tupl
 
 
 def rank_sentences(prompt: str) -> list[Sentence]:
-    """Every sentence of every passage, best first; order in the prompt decides between equals."""
-    question = _question(prompt)
-    asked = _keywords(question)
+    """Every sentence of every passage, best first: by the question's words that it holds, of which
+    the rare ones weigh more; order in the prompt decides between equals."""
+    asked = _keywords(_question(prompt))
     found = [
-        Sentence(text, int(match["n"]), len(asked & _keywords(text)))
+        Sentence(text, int(match["n"]), frozenset(asked & _keywords(text)))
         for match in PASSAGE.finditer(prompt)
         for text in _sentences(match["text"])
     ]
-    return sorted(found, key=lambda sentence: -sentence.shared)
+    holders = Counter(word for sentence in found for word in sentence.words)
+    weights = {word: math.log(1 + len(found) / count) for word, count in holders.items()}
+    scored = [replace(each, score=sum(weights[word] for word in each.words)) for each in found]
+    return sorted(scored, key=lambda sentence: -sentence.score)
 
 
 def _question(prompt: str) -> str:

@@ -5,3 +5,8 @@ from django.apps import AppConfig
 
 class RetrievalConfig(AppConfig):
     name = "retrieval"
+
+    def ready(self) -> None:
+        from retrieval.health import register_probes
+
+        register_probes()

@@ -29,6 +29,7 @@ TICK_SECONDS = 0.5
 # A service that ran for this long was well: its next crash is its first again.
 STEADY_SECONDS = 30
 MOST_QUICK_CRASHES = 5
+FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 10
 
 
@@ -54,8 +55,15 @@ class Child:
 class Supervisor:
     """Use as a context manager: leaving it stops what was started."""
 
-    def __init__(self, output: Output, on_change: Callable[[Sequence[int]], None]) -> None:
+    def __init__(
+        self,
+        output: Output,
+        on_change: Callable[[Sequence[int]], None],
+        *,
+        first_pause_seconds: float = FIRST_PAUSE_SECONDS,
+    ) -> None:
         """`on_change` is told the process numbers whenever they change."""
+        self.first_pause_seconds = first_pause_seconds
         self.output = output
         self.on_change = on_change
         self.children: list[Child] = []
@@ -156,7 +164,9 @@ class Supervisor:
                 f"{name} ended {child.quick_crashes} times in a row, last with {_describe(code)}: "
                 f"{self._last_words(child)}"
             )
-        pause = min(0.25 * 2**child.quick_crashes, LONGEST_PAUSE_SECONDS)
+        pause = min(
+            self.first_pause_seconds * 2 ** (child.quick_crashes - 1), LONGEST_PAUSE_SECONDS
+        )
         child.restart_at = time.monotonic() + pause
         self.output.write(
             "ragadmin", f"{name} ended with {_describe(code)}; starting it again in {pause:g} s"

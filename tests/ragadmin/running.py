@@ -28,23 +28,24 @@ class Up:
     def __init__(self, data: Path, *, port: int = 0, **env: str) -> None:
         self.data = data
         self.port = port or free_port()
-        with tempfile.NamedTemporaryFile(prefix="ragadmin-up-", delete=False) as output:
-            self.log = Path(output.name)
-            self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "up", "--no-demo", "--port", str(self.port)],
-                cwd=PROJECT_DIR,
-                env=clean_environment(data, **env),
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        # Without a name: gone with this process, whatever becomes of the test.
+        self._output, name = tempfile.mkstemp(prefix="ragadmin-up-")
+        Path(name).unlink()
+        self.process = subprocess.Popen(
+            [sys.executable, "manage.py", "up", "--no-demo", "--port", str(self.port)],
+            cwd=PROJECT_DIR,
+            env=clean_environment(data, **env),
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
     def end(self, number: signal.Signals, seconds: float = 40) -> int:
         self.process.send_signal(number)
         return self.process.wait(seconds)
 
     def output(self) -> str:
-        return self.log.read_text()
+        return os.pread(self._output, 10**7, 0).decode()
 
     def wait_until_ready(self, seconds: float = 90) -> float:
         """How long it took from now on."""

@@ -81,7 +81,9 @@ class Navigation:
         if not (self._user and self._user.is_authenticated):
             return []
         if self.is_operator:
-            return list(Tenant.objects.order_by("-created_at")[:SWITCH_LIMIT])
+            newest = list(Tenant.objects.order_by("-created_at")[:SWITCH_LIMIT])
+            here = [self.tenant] if self.tenant and self.tenant not in newest else []
+            return [*here, *newest]
         return list(Tenant.objects.filter(membership__user=self._user).order_by("name"))
 
     def _section(

@@ -33,7 +33,7 @@ class NewTenantForm(forms.Form):
         names = dict.fromkeys([settings.EMBEDDING_MODEL, *DIMENSIONS])
         model = self.fields["embedding_model"]
         model.initial = settings.EMBEDDING_MODEL
-        model.choices = [(name, name) for name in names]  # type: ignore[attr-defined]
+        model.choices = [(name, name) for name in names]
 
 
 class AddMemberForm(forms.Form):
@@ -44,7 +44,7 @@ class AddMemberForm(forms.Form):
     def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         levels = self.fields["access_levels"]
-        levels.choices = [(level, level) for level in tenant.access_levels]  # type: ignore[attr-defined]
+        levels.choices = [(level, level) for level in tenant.access_levels]
         levels.initial = tenant.access_levels
 
 

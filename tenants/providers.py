@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tenants.models import User
 
 TEST_SECONDS = 8.0
+ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def _ask_for_models(client: openai.OpenAI, address: str) -> tuple[str, ...]:
             f"No answer from {address} within {TEST_SECONDS:.0f} seconds.", code="model_timeout"
         ) from None
     except openai.APIConnectionError as error:
-        reason = error.__cause__ or error
+        reason = ERRNO.sub("", str(error.__cause__ or error))
         raise ProviderError(
             f"{address} cannot be reached: {reason}.", code="model_unreachable"
         ) from None

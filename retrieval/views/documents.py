@@ -14,7 +14,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
-from ragadmin.errors import InvalidRequest, NotFound, RagadminError
+from ragadmin.errors import Conflict, InvalidRequest, NotFound, RagadminError
 from retrieval.forms import DocumentFilter
 from retrieval.models import Document
 from retrieval.services.documents import delete_document, retry_document, store_upload
@@ -87,10 +87,16 @@ def upload_documents(request: TenantHttpRequest, slug: str) -> HttpResponse:
 @tenant_page(role="admin")
 def retry(request: TenantHttpRequest, slug: str, document_id: UUID) -> HttpResponse:
     document = find_document(request, document_id)
-    retry_document(tenant=request.tenant, document_id=document.id)
+    message, level = f"{document.path} will be indexed again.", "success"
+    try:
+        retry_document(tenant=request.tenant, document_id=document.id)
+    except Conflict as error:
+        message, level = error.message, "warning"
     if request.htmx:
-        return trigger_client_event(HttpResponse(status=204), CHANGED)
-    messages.success(request, f"{document.path} will be indexed again.")
+        toast = {"message": message, "level": level}
+        response = trigger_client_event(HttpResponse(status=204), "toast", toast)
+        return trigger_client_event(response, CHANGED)
+    messages.add_message(request, messages.DEFAULT_LEVELS[level.upper()], message)
     return redirect("document", slug, document_id)
 
 

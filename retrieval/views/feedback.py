@@ -46,11 +46,16 @@ def rate(request: TenantHttpRequest, slug: str, trace_id: UUID) -> HttpResponse:
 def _save(request: TenantHttpRequest, trace_id: UUID) -> Feedback:
     # A thumb sends `rating`; the button under the comment sends the rating it belongs to as `save`.
     rating = request.POST.get("rating") or request.POST.get("save", "")
+    reason, comment = request.POST.get("reason", ""), request.POST.get("comment", "")
+    before = Feedback.objects.filter(trace_id=trace_id, rating=rating).first()
+    if before and "comment" not in request.POST:
+        # The same thumb again, from a page that shows no comment, must not wipe it out.
+        reason, comment = before.reason, before.comment
     return rate_answer(
         trace_id=trace_id,
         rating=rating,
         # The reasons are reasons for a thumbs down: one left over in the form says nothing.
-        reason=request.POST.get("reason", "") if rating == Feedback.Rating.DOWN else "",
-        comment=request.POST.get("comment", ""),
+        reason=reason if rating == Feedback.Rating.DOWN else "",
+        comment=comment,
         rated_by=request.user.email,
     )

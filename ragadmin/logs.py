@@ -62,6 +62,7 @@ def configure(*, debug: bool) -> None:
     root.setLevel(logging.DEBUG if debug else logging.INFO)
     for noisy in (
         "httpx",
+        "httpx2",
         "httpcore",
         "openai",
         "aiohttp",

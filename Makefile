@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --require-hashes
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --no-deps --require-hashes
 # What .env sets is seen by every target, as if it had been set in the shell.
 WITH_ENV := if [ -f .env ]; then set -a; . ./.env; set +a; fi;
 

@@ -141,7 +141,8 @@ class EmbeddedPostgres:
             return []
         return [
             "setpriv", f"--reuid={UNPRIVILEGED_USER}", "--clear-groups", "--pdeathsig=INT",
-            "--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--",
+            "--inh-caps=+dac_override", "--ambient-caps=+dac_override",
+            "--securebits=+no_setuid_fixup", "--",  # else access() would not see that right
         ]  # fmt: skip
 
 

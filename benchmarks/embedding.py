@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.common import memory_mb, report, temporary_folder
+from benchmarks.common import memory_mb, report, temporary_folder, use_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +30,7 @@ CALLERS = 64
 
 def main() -> None:
     with temporary_folder() as folder:
-        os.environ["RAGADMIN_DATA_DIR"] = str(folder)
-        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ragadmin.settings.dev")
+        use_settings(folder)
         import django
 
         django.setup()

@@ -180,6 +180,11 @@ class QueryTrace(TenantModel):
         indexes = [
             models.Index(fields=["tenant_id", "-created_at"], name="trace_newest"),
             models.Index(fields=["conversation", "created_at"], name="trace_conversation"),
+            models.Index(
+                fields=["created_at"],
+                name="trace_running",
+                condition=models.Q(status="running"),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery.signals import worker_init
-from celery.worker import state
 from django.db import close_old_connections
 from django.utils import timezone
-from kombu.exceptions import OperationalError
+from kombu.exceptions import KombuError
 
 from ragadmin.celery import app
 from retrieval.indexing import queue
@@ -35,8 +34,8 @@ LONGEST_ANSWER = timedelta(minutes=10)
 def hint() -> None:
     """Asks for a worker. With Redis down the upload stands, and beat asks again when it is back."""
     try:
-        index_next.apply_async(expires=HINT_SECONDS, retry=False)
-    except OperationalError as error:
+        index_next.apply_async(expires=HINT_SECONDS, retry=False)  # pyright: ignore[reportFunctionMemberAccess]
+    except KombuError as error:
         log.warning("no hint given: the queue cannot be reached", error=str(error))
 
 
@@ -88,4 +87,6 @@ def release_own_leases(sender: Any, **kwargs: Any) -> None:
 
 
 def _is_stopping() -> bool:
+    from celery.worker import state
+
     return state.should_stop is not None or state.should_terminate is not None

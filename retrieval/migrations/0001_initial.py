@@ -215,6 +215,10 @@ class Migration(migrations.Migration):
             index=models.Index(fields=['conversation', 'created_at'], name='trace_conversation'),
         ),
         migrations.AddIndex(
+            model_name='querytrace',
+            index=models.Index(condition=models.Q(('status', 'running')), fields=['created_at'], name='trace_running'),
+        ),
+        migrations.AddIndex(
             model_name='document',
             index=models.Index(fields=['tenant_id', '-created_at'], name='document_newest'),
         ),

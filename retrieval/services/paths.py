@@ -8,6 +8,8 @@ import unicodedata
 from ragadmin.errors import InvalidRequest
 
 MAX_LENGTH = 1000
+# What fits the index that keeps paths unique: it takes 2,704 bytes in all.
+MAX_BYTES = 2000
 # Control characters, lone surrogates, line and paragraph separators.
 _FORBIDDEN_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
 # They make a name read backwards on the page: `exe.txt` for `txt.exe`.
@@ -34,6 +36,8 @@ def _find_problem(path: str) -> str:
         for letter in path
     ):
         return "The path holds control characters: rename the file."
+    if len(path.encode()) > MAX_BYTES:
+        return f"The path takes {len(path.encode())} bytes; {MAX_BYTES} are the most."
     if "\\" in path:
         return "The path holds a backslash: put / between folders."
     if _ABSOLUTE.match(path):

@@ -138,7 +138,7 @@ def test_document_out_of_sight_is_not_overwritten(tenant):
     [
         "", "   ", "/etc/passwd", "../up.md", "a/../b.md", "a//b.md", "a/./b.md", "folder/",
         "nul\0.md", "line\nbreak.md", "C:/windows.md", "a\\b.md", "x" * 1001, "txt.\u202eexe",
-        "\ud800.md",
+        "\ud800.md", "👩" * 501,
     ],
 )  # fmt: skip
 def test_bad_path_is_refused(tenant, path):

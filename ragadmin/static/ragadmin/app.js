@@ -47,9 +47,12 @@ async function copyFrom(button) {
   setTimeout(() => { button.textContent = label; }, 2000);
 }
 
+/* The question itself is the title; what follows its question mark is the small print. */
 function ask(question) {
   const dialog = document.getElementById("ask");
-  dialog.querySelector("h2").textContent = question;
+  const [title, ...rest] = question.split(/(?<=\?)\s+/);
+  dialog.querySelector("h2").textContent = title;
+  dialog.querySelector("p").textContent = rest.join(" ");
   dialog.returnValue = "";
   dialog.showModal();
   return new Promise((resolve) => {
@@ -90,7 +93,7 @@ document.addEventListener("htmx:sendError", () => {
   showToast({ message: "The server cannot be reached. Check the connection and try again.", level: "error" });
 });
 document.addEventListener("htmx:responseError", (event) => {
-  showToast({ message: `The server answered with an error (${event.detail.xhr.status}). Nothing was changed.`, level: "error" });
+  showToast({ message: `The server answered with an error (${event.detail.xhr.status}). Reload the page and try again.`, level: "error" });
 });
 document.addEventListener("htmx:confirm", async (event) => {
   if (!event.detail.question) return;

@@ -79,8 +79,8 @@ def _invalid_fields(error: exceptions.ValidationError) -> InvalidRequest:
 
 def _api_exception_body(error: exceptions.APIException) -> dict[str, Any]:
     extra: dict[str, Any] = {}
-    if isinstance(error, exceptions.Throttled) and error.wait is not None:
-        extra["retry_after_seconds"] = error.wait
+    if (wait := getattr(error, "wait", None)) is not None:
+        extra["retry_after_seconds"] = wait
     code = CODES.get(type(error), error.default_code)
     return RagadminError(str(error.detail), code=code, extra=extra).as_body()
 
@@ -114,9 +114,10 @@ def HasScope(*scopes: str) -> type[BasePermission]:
         def has_permission(self, request: Request, view: APIView) -> bool:
             if not request.user:
                 return False
-            if request.auth is None:
+            caller: Any = request.auth
+            if caller is None:
                 raise tenant_required()
-            if request.auth.scopes.isdisjoint(scopes):
+            if caller.scopes.isdisjoint(scopes):
                 raise PermissionDenied(
                     f"This needs the scope {' or '.join(scopes)}, which the caller does not have.",
                     code="scope_missing",
@@ -150,7 +151,8 @@ class TenantAPIView(APIView):
 
     @property
     def caller(self) -> Caller:
-        return self.request.auth
+        caller: Any = self.request.auth
+        return caller
 
 
 def _inside(caller: Caller, handler: Callable[..., Any]) -> Callable[..., Any]:
@@ -171,7 +173,7 @@ class UnknownRoute(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if request.path in HOT_PATHS:  # those answer their own method without Django
-            raise exceptions.MethodNotAllowed(request.method)
+            raise exceptions.MethodNotAllowed(request.method or "")
         raise NotFound(
             f"There is no API route {request.path}: GET /api/docs/ lists them. Routes end with a slash."
         )

@@ -38,7 +38,7 @@ UNKNOWN_TENANT = "There is no such tenant, or you are not a member of it."
 class TenantHttpRequest(HttpRequest):
     """The request of a view under `tenant_page`."""
 
-    user: User
+    user: User  # pyright: ignore[reportIncompatibleVariableOverride]
     tenant: Tenant
     role: str
     access_levels: tuple[str, ...]
@@ -48,7 +48,7 @@ class TenantHttpRequest(HttpRequest):
 class OperatorHttpRequest(HttpRequest):
     """The request of a view under `operator_page`."""
 
-    user: User
+    user: User  # pyright: ignore[reportIncompatibleVariableOverride]
     htmx: HtmxDetails
 
 
@@ -239,5 +239,5 @@ def ask_to_sign_in(request: HttpRequest) -> HttpResponseBase:
 
 def _rendered(response: HttpResponseBase) -> HttpResponseBase:
     """A lazy template reads the tenant's rows, so it is rendered while the tenant is in force."""
-    render_now = getattr(response, "render", None)
-    return render_now() if callable(render_now) else response
+    render_now: Callable[[], HttpResponseBase] | None = getattr(response, "render", None)
+    return render_now() if render_now else response

@@ -49,7 +49,8 @@ def read(serializer: type[Serializer[Any]], request: Request) -> dict[str, Any]:
 
 
 def actor_of(request: Request) -> User | str:
-    return request.user if isinstance(request.user, User) else request.auth.label
+    caller: Any = request.auth
+    return request.user if isinstance(request.user, User) else caller.label
 
 
 def find_tenant(slug: str) -> Tenant:
@@ -59,7 +60,7 @@ def find_tenant(slug: str) -> Tenant:
     return tenant
 
 
-class TenantList(ListAPIView[Tenant]):
+class TenantList(ListAPIView):
     permission_classes = (HasScope("operator"),)
     serializer_class = TenantSerializer
     queryset = Tenant.objects.select_related("provider").order_by("slug")
@@ -84,7 +85,7 @@ class TenantDetail(APIView):
         return Response(TenantSerializer(tenant).data)
 
 
-class KeyList(ListAPIView[ApiKey]):
+class KeyList(ListAPIView):
     permission_classes = (HasScope("operator"),)
     serializer_class = KeySerializer
     queryset = ApiKey.objects.none()
@@ -120,7 +121,7 @@ class KeyDetail(APIView):
         return Response(status=204)
 
 
-class MemberList(TenantAPIView, ListAPIView[Membership]):
+class MemberList(TenantAPIView, ListAPIView):
     permission_classes = (HasScope("admin"),)
     serializer_class = MemberSerializer
     queryset = Membership.objects.none()

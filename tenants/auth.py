@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from allauth.account.adapter import DefaultAccountAdapter
+from django.http import HttpResponse
 from rest_framework.authentication import CSRFCheck, SessionAuthentication
 
 from ragadmin.errors import PermissionDenied
@@ -49,7 +50,7 @@ class TenantSessionAuthentication(SessionAuthentication):
         return user, None
 
     def enforce_csrf(self, request: Request) -> None:
-        check = CSRFCheck(lambda _request: None)
+        check = CSRFCheck(lambda _request: HttpResponse())
         check.process_request(request)
         if check.process_view(request, None, (), {}):
             raise PermissionDenied(

@@ -35,7 +35,7 @@ def update_tenant(*, tenant: Tenant, actor: User | str, **changes: Any) -> Tenan
             setattr(row, name, value)
         _validate(row, changes)
         row.save(update_fields=list(changes))
-        changed = {
+        changed: dict[str, Any] = {
             name: [_plain(old), _plain(changes[name])]
             for name, old in before.items()
             if old != changes[name]

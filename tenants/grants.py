@@ -23,11 +23,9 @@ class Granter:
     role: str
     access_levels: tuple[str, ...]
 
-    def is_self(self, user_id: int) -> bool:
+    def is_self(self, user: User) -> bool:
         """Operators are above a tenant's roles, so the rule against changing oneself spares them."""
-        return (
-            isinstance(self.actor, User) and self.actor.pk == user_id and not self.actor.is_operator
-        )
+        return self.actor == user and not user.is_operator
 
     @property
     def person(self) -> User | None:

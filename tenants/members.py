@@ -48,7 +48,7 @@ def invite_member(
 def change_member(
     *, member: Membership, role: str, access_levels: Sequence[str], granter: Granter
 ) -> Membership:
-    if granter.is_self(member.user_id):
+    if granter.is_self(member.user):
         raise PermissionDenied(
             "You cannot change your own role or access levels: ask another owner or admin.",
             code="own_membership",
@@ -70,7 +70,7 @@ def change_member(
 @transaction.atomic
 def remove_member(*, member: Membership, granter: Granter) -> None:
     """Takes a person out of the tenant; one may also leave by oneself."""
-    if not granter.is_self(member.user_id):
+    if not granter.is_self(member.user):
         check_role(granter, member.role)
     _keep_an_owner(member)
     member.delete()

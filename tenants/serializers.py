@@ -30,7 +30,7 @@ class StrictSerializer(serializers.Serializer[Any]):
             )
 
 
-def levels_field(**options: Any) -> serializers.ListField:
+def levels_field(**options: Any) -> Any:
     return serializers.ListField(
         child=serializers.CharField(max_length=40), max_length=20, **options
     )

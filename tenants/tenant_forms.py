@@ -76,7 +76,7 @@ class InviteForm(RoleForm):
         widget=forms.EmailInput(attrs={"autocomplete": "off"}),
         help_text="Somebody who has no account yet gets an initial password, shown once.",
     )
-    field_order = ("email", "role", "access_levels")
+    field_order = ["email", "role", "access_levels"]
 
 
 class SettingsForm(forms.Form):

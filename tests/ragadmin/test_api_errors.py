@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.http import Http404
@@ -42,7 +44,7 @@ KINDS = [
 class Failing(APIView):
     permission_classes = ()
     parser_classes = (JSONParser,)
-    error: Exception | None = None
+    error: Exception = AssertionError()
 
     def get(self, request):
         raise self.error
@@ -51,9 +53,9 @@ class Failing(APIView):
         return Response(request.data)
 
 
-def call(method: str = "get", error: Exception | None = None, **options):
+def call(method: str = "get", error: Exception = KINDS[0][0], **options) -> Any:
     request = getattr(APIRequestFactory(), method)("/api/v1/x/", **options)
-    response = Failing.as_view(error=error)(request)
+    response: Any = Failing.as_view(error=error)(request)
     response.render()
     return response
 

@@ -92,6 +92,7 @@ def test_docs_render_in_a_browser_under_the_strict_policy(live_address):
             ),
         )
         response = page.goto(live_address + reverse("api-docs"))
+        assert response is not None
         assert "default-src 'self'" in response.headers["content-security-policy"]
         page.wait_for_selector('[data-path="/v1/chat/completions"]')
         assert page.locator(".opblock").count() >= len(HOT_ROUTES)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from django.http import HttpResponse
@@ -96,8 +97,8 @@ def test_operator_page_exists_for_operators_only(shared_cast, name):
     assert response.status_code == {"operator": 200, "nobody": 302}.get(name, 404)
 
 
-def request_of(cast, name: str):
-    request = RequestFactory().get("/")
+def request_of(cast, name: str) -> Any:
+    request: Any = RequestFactory().get("/")
     request.user = cast[name]
     return request
 
@@ -124,7 +125,8 @@ def test_lazy_template_is_rendered_while_the_tenant_is_in_force(shared_cast):
     def view(request, slug):
         return TemplateResponse(request, "403.html")
 
-    assert view(request_of(shared_cast, "member"), shared_cast.tenant.slug).is_rendered
+    response: Any = view(request_of(shared_cast, "member"), shared_cast.tenant.slug)
+    assert response.is_rendered
 
 
 def test_failed_view_leaves_nothing_behind(cast):
@@ -139,7 +141,8 @@ def test_failed_view_leaves_nothing_behind(cast):
 
     with pytest.raises(ZeroDivisionError):
         view(request_of(cast, "owner"), cast.tenant.slug)
-    assert count(request_of(cast, "owner"), cast.tenant.slug).content == b"0"
+    response: Any = count(request_of(cast, "owner"), cast.tenant.slug)
+    assert response.content == b"0"
 
 
 def test_operator_enters_as_owner_with_every_level(shared_cast):

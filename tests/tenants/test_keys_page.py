@@ -20,7 +20,7 @@ def post(cast, name, /, **changes):
 
 def test_new_key_is_shown_once_and_stored_as_a_hash(cast):
     response = post(cast, "admin")
-    key = re.search(r"rag-[\w-]{40,}", response.content.decode())[0]
+    key = re.findall(r"rag-[\w-]{40,}", response.content.decode())[0]
     row = ApiKey.objects.get(tenant=cast.tenant)
     assert row.key_hash == hash_key(key)
     assert (row.name, row.scopes, row.access_levels) == ("Website", ["query"], ["public"])
@@ -70,8 +70,8 @@ def test_key_opens_no_more_than_its_maker_can(cast):
 def test_revoked_key_stays_in_the_list_and_the_audit_trail(cast):
     row, _ = create_api_key(tenant=cast.tenant, name="Old", scopes=["query"])
     url = reverse("key-revoke", args=[cast.tenant.slug, row.pk])
-    for _ in range(2):
-        response = cast.client("admin").post(url, follow=True)
+    cast.client("admin").post(url)
+    response = cast.client("admin").post(url, follow=True)
     assert "Revoked" in response.content.decode()
     row.refresh_from_db()
     assert row.revoked_at is not None

@@ -16,8 +16,11 @@ from dataclasses import dataclass
 
 PACE = re.compile(r"mock-(\d+(?:\.\d+)?)-(\d+)-(\d+(?:\.\d+)?)")
 FAILURE = re.compile(r"mock-(error|drop)-(\d+)|mock-(garbage|hang|badcite)")
+# The installation's default models among them: the stub stands in for those too.
 LISTED = (
     "mock",
+    "gpt-4o-mini",
+    "gpt-4o",
     "mock-0-60-0",
     "mock-500-60-25",
     "mock-error-500",

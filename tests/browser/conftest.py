@@ -1,0 +1,112 @@
+"""A headless Chromium on the running product. A page that logs an error or breaks the CSP fails its test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+
+import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.test import Client
+from playwright.sync_api import sync_playwright
+
+from tenants.services import add_member, create_user
+from tests.stack import Stack
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+# A container has neither a sandbox nor much shared memory.
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+WIDE = {"width": 1440, "height": 900}
+NARROW = {"width": 390, "height": 844}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.is_relative_to(os.path.dirname(__file__)):  # noqa: PTH120
+            item.add_marker(pytest.mark.browser)
+
+
+# By module, so that no worker is left to take the documents of the tests that come after.
+@pytest.fixture(scope="module")
+def stack(services, django_db_setup):
+    with Stack(services, model="mock-150-40-15").running() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser():
+    found = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    # Playwright's own loop runs in this thread, which Django takes for an async view.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    try:
+        with sync_playwright() as playwright:
+            chromium = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+            yield chromium
+            chromium.close()
+    finally:
+        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def problems():
+    """What the page complained of. A test that provokes an error clears it."""
+    return []
+
+
+@pytest.fixture
+def open_page(browser, stack, problems):
+    """Makes a page of its own session; `user` is signed in without the form."""
+    contexts = []
+
+    def make(user=None, size=WIDE):
+        context = browser.new_context(viewport=size, base_url=stack.url)
+        context.set_default_timeout(20_000)
+        contexts.append(context)
+        if user:
+            context.add_cookies([session_cookie(user, stack.url)])
+        page = context.new_page()
+        page.on("console", lambda m: m.type == "error" and problems.append(m.text))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+@pytest.fixture
+def page(open_page):
+    return open_page()
+
+
+@pytest.fixture
+def owner(tenant):
+    return make_person(tenant, "owner")
+
+
+@pytest.fixture
+def member(tenant):
+    return make_person(tenant, "member", ["public"])
+
+
+@pytest.fixture
+def signed_in(open_page, owner):
+    return open_page(owner)
+
+
+def make_person(tenant, role, levels=(), password=""):
+    user = create_user(email=f"{uuid.uuid4().hex[:10]}@example.com", password=None)
+    if password:
+        # The stack does not know the quick hasher of the tests' own settings.
+        user.password = PBKDF2PasswordHasher().encode(password, "salt")
+        user.save(update_fields=["password"])
+    add_member(tenant=tenant, user=user, role=role, access_levels=levels)
+    return user
+
+
+def session_cookie(user, url):
+    client = Client()
+    client.force_login(user)
+    return {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": url}

@@ -25,7 +25,6 @@ from tenants.context import tenant_context
 
 if TYPE_CHECKING:
     from django.core.files.uploadedfile import UploadedFile
-    from rest_framework.permissions import BasePermission
     from rest_framework.request import Request
 
     from retrieval.models import Document
@@ -40,7 +39,7 @@ class ReadOrWrite:
 
     request: Request
 
-    def get_permissions(self) -> list[BasePermission]:
+    def get_permissions(self) -> list[Any]:
         return [CAN_READ() if self.request.method in {"GET", "HEAD", "OPTIONS"} else CAN_WRITE()]
 
 
@@ -73,7 +72,7 @@ class DocumentList(ReadOrWrite, APIView):
         none can, the answer is the first one's error."""
         caller = _caller(request)
         files, paths = _read_form(request)
-        level = str(request.data.get("access_level", ""))
+        level = request.POST.get("access_level", "")
         taken = [_store(caller, file, path, level) for file, path in zip(files, paths, strict=True)]
         errors = [each for each in taken if isinstance(each, RagadminError)]
         entries = [_as_entry(each, path) for each, path in zip(taken, paths, strict=True)]
@@ -140,7 +139,7 @@ def _read_form(request: Request) -> tuple[list[UploadedFile], list[str]]:
             "No file was sent: send multipart/form-data with one or more parts named file.",
             extra={"field": "file"},
         )
-    paths = request.data.getlist("path") or [file.name or "" for file in files]
+    paths = request.POST.getlist("path") or [file.name or "" for file in files]
     if len(paths) != len(files):
         raise InvalidRequest(
             f"There are {len(files)} files and {len(paths)} paths: send one path for each file, "

@@ -25,8 +25,14 @@ def upload(tenant, *, path="guide.md", content=GUIDE, access_level="public", all
     )
 
 
-def claim(tenant, worker="worker") -> queue.Claim | None:
-    """The tenant's next document. Other tests' tenants are left as they are."""
+def claim(tenant, worker="worker") -> queue.Claim:
+    found = claim_or_none(tenant, worker)
+    assert found is not None
+    return found
+
+
+def claim_or_none(tenant, worker="worker") -> queue.Claim | None:
+    """The tenant's next document. What other tests left is thrown away."""
     while (found := queue.claim_next(worker)) is not None:
         if found.tenant == tenant:
             return found
@@ -35,7 +41,7 @@ def claim(tenant, worker="worker") -> queue.Claim | None:
 
 
 def index_all(tenant) -> None:
-    while (found := claim(tenant)) is not None:
+    while (found := claim_or_none(tenant)) is not None:
         index_document(found)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from datetime import timedelta
 
@@ -32,17 +33,23 @@ def enqueue(tenant, count: int) -> list[uuid.UUID]:
     return ids
 
 
+def take(worker: str = "w") -> queue.Claim:
+    found = queue.claim_next(worker)
+    assert found is not None
+    return found
+
+
 def test_one_document_does_not_wait_for_another_tenants_thousand(tenant, other):
     enqueue(tenant, 1000)
-    assert queue.claim_next("w").tenant == tenant
+    assert take().tenant == tenant
     enqueue(other, 1)
-    assert queue.claim_next("w").tenant == other
+    assert take().tenant == other
 
 
 def test_tenants_take_turns(tenant, other):
     enqueue(tenant, 3)
     enqueue(other, 3)
-    turns = [queue.claim_next("w").tenant.slug for _ in range(6)]
+    turns = [take().tenant.slug for _ in range(6)]
     assert turns[::2] != turns[1::2]
     assert len(set(turns[::2])) == len(set(turns[1::2])) == 1
 
@@ -73,10 +80,10 @@ def test_suspended_tenant_is_passed_over(tenant):
 
 def test_lease_ends_by_itself(tenant):
     enqueue(tenant, 1)
-    first = queue.claim_next("w")
+    first = take()
     assert queue.claim_next("w") is None
     DocumentJob.objects.update(lease_until=Now() - timedelta(seconds=1))
-    second = queue.claim_next("w")
+    second = take()
     assert (second.document_id, second.attempts) == (first.document_id, 2)
     with pytest.raises(queue.LeaseLost):
         queue.renew(first)
@@ -85,10 +92,10 @@ def test_lease_ends_by_itself(tenant):
 
 def test_restarted_worker_gets_its_own_leases_back_and_no_others(tenant):
     enqueue(tenant, 2)
-    queue.claim_next("one@host")
-    queue.claim_next("one@host2")
+    take("one@host")
+    take("one@host2")
     assert queue.release_leases("one@host") == 1
-    assert queue.claim_next("one@host") is not None
+    take("one@host")
     assert queue.claim_next("one@host") is None
 
 
@@ -107,10 +114,8 @@ def test_claim_stays_quick_beside_many_jobs(tenant, other):
         )
         cursor.execute("ANALYZE tenants_documentjob")
     enqueue(other, 1)
-    queue.claim_next("w")
-    import time
-
+    take()
     start = time.perf_counter()
     for _ in range(20):
-        assert queue.claim_next("w") is not None
+        take()
     assert (time.perf_counter() - start) / 20 < 0.1

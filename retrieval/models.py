@@ -117,12 +117,10 @@ class Chunk(TenantModel):
 class TermFrequency(TenantModel):
     """In how many of the tenant's chunks a term stands: BM25's document frequency."""
 
-    id = models.BigAutoField(primary_key=True)
+    # No key that counts rows: tenants share a table when their schema is a pool.
+    pk = models.CompositePrimaryKey("tenant_id", "term")
     term = models.IntegerField()
     chunks = models.IntegerField()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["tenant_id", "term"], name="term_once")]
 
     def __str__(self) -> str:
         return f"{self.term}: {self.chunks}"
@@ -199,8 +197,7 @@ class Feedback(TenantModel):
         UP = "up"
         DOWN = "down"
 
-    id = models.BigAutoField(primary_key=True)
-    trace = models.OneToOneField(QueryTrace, on_delete=models.CASCADE)
+    trace = models.OneToOneField(QueryTrace, primary_key=True, on_delete=models.CASCADE)
     rating = models.CharField(max_length=4, choices=Rating.choices)
     reason = models.CharField(max_length=40, blank=True, default="")
     comment = models.TextField(blank=True, default="")

@@ -1,7 +1,11 @@
 """The tenant in force, for code that goes through the ORM.
 
-The tenant lives exactly as long as a transaction: `SET LOCAL` sets the search path and the id that
-row-level security compares, so a connection given back to a pool (PgBouncer's too) carries nothing.
+The tenant lives exactly as long as a transaction: the search path and the id that row-level security
+compares are local to it, so a connection given back to a pool (PgBouncer's too) carries nothing.
+
+Where the tenant's tables are is read from its row inside the transaction, under a shared advisory
+lock: a tenant that is being moved or deleted is locked for the moment of the switch, so nobody ever
+writes to a place that it has just left.
 """
 
 from __future__ import annotations
@@ -18,8 +22,15 @@ from ragadmin.errors import TenantNotSet
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# The first half of the advisory lock's key; the second is the tenant's id.
+TENANT_LOCK = 0x7461
+LOCK = "SELECT pg_advisory_xact_lock_shared(%s, %s)"
 # public after the tenant's own schema: no name stands in both, and pages read people from public.
-SEARCH_PATH = '"{schema}", public, extensions'
+ENTER = """
+SELECT set_config('search_path', quote_ident(schema_name) || ', public, extensions', true),
+    set_config('ragadmin.tenant_id', id::text, true)
+FROM public.tenants_tenant WHERE id = %s
+"""
 
 
 class TenantLike(Protocol):
@@ -68,7 +79,7 @@ def tenant_context(tenant: TenantLike) -> Iterator[None]:
 
 def _set_local(tenant: TenantLike) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT set_config('search_path', %s, true), set_config('ragadmin.tenant_id', %s, true)",
-            [SEARCH_PATH.format(schema=tenant.schema_name), str(tenant.id)],
-        )
+        cursor.execute(LOCK, [TENANT_LOCK, tenant.id])
+        cursor.execute(ENTER, [tenant.id])
+        if cursor.fetchone() is None:
+            raise TenantNotSet(f"The tenant {tenant.slug} is not there any more.")

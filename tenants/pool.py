@@ -1,13 +1,12 @@
 """The async connection pool of the hot path, and the tenant in force on it.
 
-The twin of tenants.context: the same `SET LOCAL` inside a transaction, so a connection goes back to
+The twin of tenants.context: the same settings inside a transaction, so a connection goes back to
 the pool with nothing on it. Take one for a query, never while waiting on a model.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from ragadmin.errors import TenantNotSet, Unavailable
+from tenants.context import TENANT_LOCK
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 Connection = AsyncConnection[DictRow]
 POOL_SIZE = 20
 WAIT_SECONDS = 10.0
-SCHEMA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+BEGIN = sql.SQL(
+    "BEGIN;"
+    "SELECT pg_advisory_xact_lock_shared({lock}, {id});"
+    "SELECT set_config('search_path', quote_ident(schema_name) || ', extensions', true),"
+    " set_config('ragadmin.tenant_id', id::text, true)"
+    " FROM public.tenants_tenant WHERE id = {id}"
+)
 
 _pools: dict[asyncio.AbstractEventLoop, AsyncConnectionPool[Connection]] = {}
 
@@ -79,13 +85,15 @@ async def public_connection() -> AsyncIterator[Connection]:
 
 @asynccontextmanager
 async def tenant_transaction(tenant: TenantConfig | None) -> AsyncIterator[Connection]:
-    """One transaction with `tenant` in force. Raises TenantNotSet, Unavailable."""
-    if tenant is None or not SCHEMA_NAME.fullmatch(tenant.schema_name):
+    """One transaction with `tenant` in force, wherever its tables are by now.
+
+    Raises TenantNotSet, Unavailable.
+    """
+    if tenant is None:
         raise TenantNotSet
     async with public_connection() as connection:
-        # One round trip: several statements cannot take parameters, so the two values are quoted here.
-        await connection.execute(_begin(tenant), prepare=False)
         try:
+            await _enter(connection, tenant)
             yield connection
         except BaseException:
             if not connection.closed:
@@ -94,10 +102,13 @@ async def tenant_transaction(tenant: TenantConfig | None) -> AsyncIterator[Conne
         await connection.execute("COMMIT")
 
 
-def _begin(tenant: TenantConfig) -> sql.Composed:
-    return sql.SQL(
-        "BEGIN; SET LOCAL search_path = {}, extensions; SET LOCAL ragadmin.tenant_id = {}"
-    ).format(sql.Identifier(tenant.schema_name), sql.Literal(str(tenant.id)))
+async def _enter(connection: Connection, tenant: TenantConfig) -> None:
+    """As tenants.context does, in one round trip: several statements cannot take parameters."""
+    cursor = await connection.execute(BEGIN.format(lock=sql.Literal(TENANT_LOCK), id=sql.Literal(tenant.id)), prepare=False)
+    while cursor.nextset():
+        pass
+    if await cursor.fetchone() is None:
+        raise TenantNotSet(f"The tenant {tenant.slug} is not there any more.")
 
 
 def pool_statistics() -> dict[str, Any]:

@@ -163,14 +163,13 @@ class Migration(migrations.Migration):
             name='Feedback',
             fields=[
                 ('tenant_id', models.BigIntegerField(db_default=django.db.models.functions.comparison.Cast(models.Func(models.Value('ragadmin.tenant_id'), function='current_setting'), models.BigIntegerField()), editable=False)),
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
                 ('rating', models.CharField(choices=[('up', 'Up'), ('down', 'Down')], max_length=4)),
                 ('reason', models.CharField(blank=True, default='', max_length=40)),
                 ('comment', models.TextField(blank=True, default='')),
                 ('rated_by', models.CharField(blank=True, default='', max_length=254)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
-                ('trace', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, to='retrieval.querytrace')),
+                ('trace', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, serialize=False, to='retrieval.querytrace')),
             ],
             options={
                 'abstract': False,
@@ -198,12 +197,12 @@ class Migration(migrations.Migration):
             name='TermFrequency',
             fields=[
                 ('tenant_id', models.BigIntegerField(db_default=django.db.models.functions.comparison.Cast(models.Func(models.Value('ragadmin.tenant_id'), function='current_setting'), models.BigIntegerField()), editable=False)),
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('pk', models.CompositePrimaryKey('tenant_id', 'term', blank=True, editable=False, primary_key=True, serialize=False)),
                 ('term', models.IntegerField()),
                 ('chunks', models.IntegerField()),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('tenant_id', 'term'), name='term_once')],
+                'abstract': False,
             },
         ),
         migrations.AddIndex(

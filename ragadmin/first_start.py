@@ -45,7 +45,7 @@ def use_services(*, database: str, redis: str) -> None:
     settings.REDIS_URL = settings.CELERY_BROKER_URL = redis
     from ragadmin.celery import app
 
-    app.conf.broker_url = redis
+    app.conf.update(broker_url=redis)
 
 
 def check_given_services(*, database: str | None, redis_url: str | None) -> None:
@@ -82,8 +82,8 @@ def prepare_installation(*, with_demo: bool, tell: Callable[[str], None]) -> Sig
     finally:
         for connection in connections.all():
             connection.close()
-            if hasattr(connection, "close_pool"):
-                connection.close_pool()  # its threads must not live beside child processes
+            # Only Postgres has one; its threads must not live beside child processes.
+            getattr(connection, "close_pool", bool)()
     return sign_in
 
 

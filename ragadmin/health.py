@@ -74,7 +74,9 @@ def run_readiness_checks() -> list[Check]:
 def probe_database() -> str:
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('server_version'), current_user")
-        version, role = cursor.fetchone()
+        row = cursor.fetchone()
+    assert row
+    version, role = row
     return f"PostgreSQL {version.split()[0]}, as {role}"
 
 

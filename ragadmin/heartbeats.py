@@ -17,7 +17,9 @@ FORGOTTEN_SECONDS = 24 * 3600
 
 @lru_cache(maxsize=1)
 def _client(url: str) -> redis.Redis:
-    return redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2)
+    return redis.Redis.from_url(
+        url, socket_connect_timeout=2, socket_timeout=2, decode_responses=True
+    )
 
 
 def note_life(role: str, name: str) -> None:
@@ -33,7 +35,7 @@ def seconds_since_life(role: str) -> dict[str, float]:
     assert isinstance(noted, dict)
     now, ages = time.time(), {}
     for field, at in noted.items():
-        found, _, name = field.decode().partition(" ")
+        found, _, name = str(field).partition(" ")
         age = now - float(at)
         if age > FORGOTTEN_SECONDS:
             client.hdel(KEY, field)

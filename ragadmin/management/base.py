@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, ProgrammingError
 
 from ragadmin.errors import RagadminError
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 class RagadminCommand(BaseCommand):
     """Tells what went wrong in one line, without a traceback."""
 
-    requires_system_checks = ()
+    requires_system_checks: Sequence[str] = ()  # type: ignore[assignment]
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:

@@ -34,7 +34,7 @@ CONTROL_PAIRS = [(name, on) for name in ("line-control", "focus") for on in SURF
 
 def read_tokens() -> dict[str, tuple[str, str]]:
     path = finders.find("ragadmin/tokens.css")
-    assert path
+    assert isinstance(path, str)
     with open(path) as file:  # noqa: PTH123
         found = re.findall(r"--([\w-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\)", file.read())
     return {name: (light, dark) for name, light, dark in found}

@@ -55,6 +55,14 @@ def test_lost_file_fails_with_its_reason(tenant):
     assert (stored.status, stored.error_code) == ("failed", "file_missing")
 
 
+def test_file_in_a_remote_storage_is_read_through_a_copy(tenant, settings):
+    remote = {"BACKEND": "django.core.files.storage.InMemoryStorage"}
+    settings.STORAGES = settings.STORAGES | {"default": remote}
+    document = upload(tenant)
+    index_all(tenant)
+    assert read(tenant, document).status == "ready"
+
+
 def test_page_count_and_title_come_from_the_file(tenant):
     document = upload(tenant, path="leave.pdf", content=documents.pdf(3, "Leave handbook"))
     index_all(tenant)

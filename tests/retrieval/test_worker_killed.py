@@ -25,7 +25,7 @@ from tenants.models import DocumentJob
 from tenants.services import create_tenant
 from tests.retrieval.documents import index_all, read, upload
 
-DOCUMENTS = 30
+DOCUMENTS = 25
 
 
 def environment(services) -> dict[str, str]:

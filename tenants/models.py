@@ -73,6 +73,8 @@ class Provider(models.Model):
 class Tenant(models.Model):
     class Isolation(models.TextChoices):
         SCHEMA = "schema"
+        PARTITION = "partition"
+        SHARED = "shared"
 
     class Status(models.TextChoices):
         ACTIVE = "active"

@@ -104,7 +104,9 @@ async def tenant_transaction(tenant: TenantConfig | None) -> AsyncIterator[Conne
 
 async def _enter(connection: Connection, tenant: TenantConfig) -> None:
     """As tenants.context does, in one round trip: several statements cannot take parameters."""
-    cursor = await connection.execute(BEGIN.format(lock=sql.Literal(TENANT_LOCK), id=sql.Literal(tenant.id)), prepare=False)
+    cursor = await connection.execute(
+        BEGIN.format(lock=sql.Literal(TENANT_LOCK), id=sql.Literal(tenant.id)), prepare=False
+    )
     while cursor.nextset():
         pass
     if await cursor.fetchone() is None:

@@ -6,16 +6,17 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import connections, transaction
-from django.db.migrations.loader import MigrationLoader
+from django.db import connections
 
 from ragadmin.errors import ConfigurationError
 from ragadmin.installation import derive_secret, runtime_role
-from tenants.routers import compiling_tenant_schema
+from tenants.compiled import compiled_migrations
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
+    from django.db.backends.utils import CursorWrapper
 
+POOL_LOCK = 0x706F
 OLDEST_PGVECTOR = (0, 7)  # the first with halfvec and sparsevec
 
 
@@ -38,6 +39,8 @@ def prepare_database() -> None:
         cursor.execute(
             f"{verb} ROLE \"{role}\" LOGIN NOSUPERUSER NOBYPASSRLS PASSWORD '{password}'"
         )
+        # A plan for any tenant would have to look at every partition; one for this tenant looks at one.
+        cursor.execute(f'ALTER ROLE "{role}" SET plan_cache_mode = force_custom_plan')
         cursor.execute(f'GRANT USAGE ON SCHEMA public, extensions TO "{role}"')
         cursor.execute(
             f'ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO "{role}"'
@@ -47,7 +50,7 @@ def prepare_database() -> None:
     owner().close()
 
 
-def _check_pgvector(cursor) -> None:  # noqa: ANN001
+def _check_pgvector(cursor: CursorWrapper) -> None:
     cursor.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
     version = cursor.fetchone()[0]
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_PGVECTOR:
@@ -57,7 +60,7 @@ def _check_pgvector(cursor) -> None:  # noqa: ANN001
         )
 
 
-def _let_term_index_work_under_row_security(cursor) -> None:  # noqa: ANN001
+def _let_term_index_work_under_row_security(cursor: CursorWrapper) -> None:
     """Row-level security keeps an index from being used through an operator that is not leakproof.
 
     Array overlap on integers reveals nothing of the rows it rejects. Only a superuser may say so;
@@ -71,39 +74,44 @@ def _let_term_index_work_under_row_security(cursor) -> None:  # noqa: ANN001
 @lru_cache(maxsize=1)
 def compiled_schema() -> tuple[str, str]:
     """The SQL of all tenant tables, and the name of the migration it ends with."""
-    with compiling_tenant_schema():
-        loader = MigrationLoader(None)
-        leaves = [leaf for leaf in loader.graph.leaf_nodes() if leaf[0] in settings.TENANT_APPS]
-        plan = [key for leaf in leaves for key in loader.graph.forwards_plan(leaf)]
-        state = loader.project_state([])
-        statements: list[str] = []
-        for key in plan:
-            migration = loader.get_migration(*key)
-            with owner().schema_editor(collect_sql=True, atomic=False) as editor:
-                state = migration.apply(state, editor, collect_sql=True)
-            statements += editor.collected_sql
-    return "\n".join(statements), plan[-1][1]
+    migrations = compiled_migrations()
+    return "\n".join(migration.sql for migration in migrations), migrations[-1].name
 
 
-def create_schema(schema_name: str) -> None:
-    """Makes a schema with every tenant table, owned by the owner, usable by the runtime role."""
+def create_schema(cursor: CursorWrapper, name: str) -> None:
+    """Makes a schema with every tenant table, owned by the owner, usable by the runtime role.
+
+    In the caller's transaction.
+    """
     sql, version = compiled_schema()
     role = runtime_role(owner().settings_dict["NAME"])
-    with transaction.atomic(using="owner"), owner().cursor() as cursor:
-        cursor.execute(
-            f'CREATE SCHEMA "{schema_name}";'
-            f'SET LOCAL search_path = "{schema_name}", extensions;'
-            f'GRANT USAGE ON SCHEMA "{schema_name}" TO "{role}";'
-            f"{sql}"
-            "INSERT INTO public.tenants_schemaversion (schema_name, version) "
-            f"VALUES ('{schema_name}', '{version}');"
-            "SET LOCAL search_path = public, extensions"
-        )
+    cursor.execute(
+        f'CREATE SCHEMA "{name}";'
+        f'SET LOCAL search_path = "{name}", extensions;'
+        f'GRANT USAGE ON SCHEMA "{name}" TO "{role}";'
+        f"{sql}"
+        "SET LOCAL search_path = public, extensions"
+    )
+    cursor.execute(
+        "INSERT INTO tenants_schemaversion (schema_name, version) VALUES (%s, %s)", [name, version]
+    )
 
 
-def drop_schema(schema_name: str) -> None:
-    with transaction.atomic(using="owner"), owner().cursor() as cursor:
-        cursor.execute(
-            f'DROP SCHEMA IF EXISTS "{schema_name}" CASCADE;'
-            f"DELETE FROM public.tenants_schemaversion WHERE schema_name = '{schema_name}'"
-        )
+def ensure_pool(cursor: CursorWrapper, name: str, *, default_partition: bool = True) -> None:
+    """Makes a schema that many tenants share, unless it is there."""
+    cursor.execute("SELECT 1 FROM public.tenants_schemaversion WHERE schema_name = %s", [name])
+    if cursor.fetchone():
+        return
+    # Two at once: the second waits here, and finds it made.
+    cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", [POOL_LOCK])
+    cursor.execute("SELECT 1 FROM public.tenants_schemaversion WHERE schema_name = %s", [name])
+    if cursor.fetchone():
+        return
+    create_schema(cursor, name)
+    if not default_partition:
+        cursor.execute(f'DROP TABLE "{name}".retrieval_chunk_default')
+
+
+def drop_schema(cursor: CursorWrapper, name: str) -> None:
+    cursor.execute(f'DROP SCHEMA IF EXISTS "{name}" CASCADE')
+    cursor.execute("DELETE FROM public.tenants_schemaversion WHERE schema_name = %s", [name])

@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from ragadmin.errors import Conflict, InvalidRequest
 from tenants import schema
 from tenants.audit import record_event
+from tenants.isolation.levels import isolation_of
 from tenants.models import Membership, Tenant, User
 
 if TYPE_CHECKING:
@@ -37,27 +38,23 @@ def create_tenant(
     embedding_model: str = "",
     actor: User | str | None = None,
 ) -> Tenant:
-    """Provisions a tenant with its own schema, all in one transaction. Raises InvalidRequest, Conflict."""
+    """Provisions a tenant, all in one transaction. Raises InvalidRequest, Conflict."""
     slug = slug.strip()
     _check_slug(slug)
-    if isolation not in Tenant.Isolation.values:
-        raise InvalidRequest(
-            f"Isolation is one of {', '.join(Tenant.Isolation.values)}.",
-            extra={"field": "isolation"},
-        )
+    level = isolation_of(isolation)
     model = embedding_model or settings.EMBEDDING_MODEL
     tenant = Tenant(
         slug=slug,
         name=name.strip() or slug,
         isolation=isolation,
-        schema_name=f"t_{slug.replace('-', '_')}",
+        schema_name=level.schema_name(slug),
         embedding_model=model,
         embedding_dimension=embedding_dimension(model),
     )
     try:
-        with transaction.atomic(using="owner"):
+        with transaction.atomic(using="owner"), schema.owner().cursor() as cursor:
             tenant.save(using="owner")
-            schema.create_schema(tenant.schema_name)
+            level.provision(cursor, tenant)
             record_event("tenant.created", actor=actor, tenant=tenant, target=slug, using="owner")
     except IntegrityError:
         raise Conflict(

@@ -16,6 +16,7 @@ from ragadmin.errors import ExtractionError, ProviderError, RagadminError
 from retrieval.indexing import chunking, extract, files, queue, store
 from retrieval.models import Document
 from retrieval.providers.embedders import get_embedder
+from retrieval.vectors import as_halfvec
 from tenants.context import tenant_context
 
 if TYPE_CHECKING:
@@ -112,13 +113,13 @@ def _embed(claim: Claim, embedder: Embedder, passages: list[Passage]) -> dict[st
     """Vectors by content hash; only text that the tenant does not have yet goes to the model."""
     texts = {store.hash_passage(passage): passage.embedded_text for passage in passages}
     with tenant_context(claim.tenant):
-        vectors = store.find_vectors(list(texts), embedder.dimension)
+        vectors = store.find_vectors(claim.tenant, list(texts), embedder.dimension)
     missing = [key for key in texts if key not in vectors]
     for start in range(0, len(missing), EMBED_BATCH):
         _set_stage(claim, _progress(start, len(missing)))
         batch = missing[start : start + EMBED_BATCH]
         rows = embedder.embed([texts[key] for key in batch])
-        vectors.update(zip(batch, map(store.as_halfvec, rows), strict=True))
+        vectors.update(zip(batch, map(as_halfvec, rows), strict=True))
     return vectors
 
 

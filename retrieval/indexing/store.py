@@ -26,14 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from uuid import UUID
 
-    import numpy as np
-
     from retrieval.models import Document
     from retrieval.types import Passage
     from tenants.config import TenantConfig
 
     AnyTenant = Tenant | TenantConfig
 
+# Each statement names the tenant beside row-level security, so that the planner sees one partition.
 # The first half of an advisory lock's key: term frequencies of one tenant change one after another.
 _LOCK_SPACE = 0x7261
 # Big documents go in slices, so that no statement holds hundreds of megabytes.
@@ -51,8 +50,9 @@ AS new(ordinal, text, heading_path, start_char, end_char, content_hash, token_co
 """
 _COUNT_OLD_TERMS = """
 SELECT term, count(*) FROM retrieval_chunk, unnest(terms) AS term
-WHERE document_id = %(document)s GROUP BY term
-UNION ALL SELECT %(total)s, count(*) FROM retrieval_chunk WHERE document_id = %(document)s
+WHERE tenant_id = %(tenant)s AND document_id = %(document)s GROUP BY term
+UNION ALL SELECT %(total)s, count(*) FROM retrieval_chunk
+WHERE tenant_id = %(tenant)s AND document_id = %(document)s
 """
 _ADD_FREQUENCIES = """
 INSERT INTO retrieval_termfrequency AS old (term, chunks)
@@ -61,7 +61,7 @@ ON CONFLICT (tenant_id, term) DO UPDATE SET chunks = old.chunks + EXCLUDED.chunk
 """
 _VECTORS = """
 SELECT DISTINCT ON (content_hash) content_hash, embedding::text FROM retrieval_chunk
-WHERE content_hash = ANY(%s) AND vector_dims(embedding) = %s
+WHERE tenant_id = %s AND content_hash = ANY(%s) AND vector_dims(embedding) = %s
 """
 
 
@@ -69,16 +69,11 @@ def hash_passage(passage: Passage) -> str:
     return hashlib.sha256(passage.embedded_text.encode()).hexdigest()
 
 
-def find_vectors(hashes: Sequence[str], dimension: int) -> dict[str, str]:
+def find_vectors(tenant: AnyTenant, hashes: Sequence[str], dimension: int) -> dict[str, str]:
     """Vectors that the tenant already has for the same text, in pgvector's text form."""
     with connection.cursor() as cursor:
-        cursor.execute(_VECTORS, [list(set(hashes)), dimension])
+        cursor.execute(_VECTORS, [tenant.id, list(set(hashes)), dimension])
         return dict(cursor.fetchall())
-
-
-def as_halfvec(vector: np.ndarray) -> str:
-    """Five digits: half precision keeps three to four."""
-    return "[" + ",".join(f"{value:.5g}" for value in vector.tolist()) + "]"
 
 
 def replace_chunks(
@@ -86,17 +81,17 @@ def replace_chunks(
 ) -> None:
     """Swaps all chunks of the (locked) document. `vectors` by `hash_passage`."""
     lock_chunks(tenant)
-    change = _remove(document.pk)
+    change = _remove(tenant, document.pk)
     length = typical_length(tenant.chunk_tokens)
     for start in range(0, len(passages), _SLICE):
         change.update(_insert(document, passages[start : start + _SLICE], vectors, length))
-    _add_frequencies(change)
+    _add_frequencies(tenant, change)
     raise_revision(tenant)
 
 
 def remove_chunks(tenant: AnyTenant, document_id: UUID) -> None:
     lock_chunks(tenant)
-    _add_frequencies(_remove(document_id))
+    _add_frequencies(tenant, _remove(tenant, document_id))
     raise_revision(tenant)
 
 
@@ -105,8 +100,8 @@ def set_access_level(tenant: AnyTenant, document_id: UUID, access_level: str) ->
     lock_chunks(tenant)
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE retrieval_chunk SET access_level = %s WHERE document_id = %s",
-            [access_level, document_id],
+            "UPDATE retrieval_chunk SET access_level = %s WHERE tenant_id = %s AND document_id = %s",
+            [access_level, tenant.id, document_id],
         )
     raise_revision(tenant)
 
@@ -120,12 +115,16 @@ def raise_revision(tenant: AnyTenant) -> None:
     Tenant.objects.filter(pk=tenant.id).update(corpus_revision=F("corpus_revision") + 1)
 
 
-def _remove(document_id: UUID) -> Counter[int]:
+def _remove(tenant: AnyTenant, document_id: UUID) -> Counter[int]:
     """Deletes the chunks; returns by how much each term's count changes."""
     with connection.cursor() as cursor:
-        cursor.execute(_COUNT_OLD_TERMS, {"document": document_id, "total": TOTAL_TERM})
+        names = {"tenant": tenant.id, "document": document_id, "total": TOTAL_TERM}
+        cursor.execute(_COUNT_OLD_TERMS, names)
         change = Counter({term: -chunks for term, chunks in cursor.fetchall()})
-        cursor.execute("DELETE FROM retrieval_chunk WHERE document_id = %s", [document_id])
+        cursor.execute(
+            "DELETE FROM retrieval_chunk WHERE tenant_id = %s AND document_id = %s",
+            [tenant.id, document_id],
+        )
     return change
 
 
@@ -159,11 +158,13 @@ def _as_array(terms: Iterable[int]) -> str:
     return "{" + ",".join(map(str, sorted(terms))) + "}"
 
 
-def _add_frequencies(change: Mapping[int, int]) -> None:
+def _add_frequencies(tenant: AnyTenant, change: Mapping[int, int]) -> None:
     kept = {term: delta for term, delta in change.items() if delta}
     fewer = [term for term, delta in kept.items() if delta < 0]
     with connection.cursor() as cursor:
         cursor.execute(_ADD_FREQUENCIES, [list(kept), list(kept.values())])
         cursor.execute(
-            "DELETE FROM retrieval_termfrequency WHERE term = ANY(%s) AND chunks <= 0", [fewer]
+            "DELETE FROM retrieval_termfrequency"
+            " WHERE tenant_id = %s AND term = ANY(%s) AND chunks <= 0",
+            [tenant.id, fewer],
         )

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from retrieval.types import Usage
-
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     import numpy as np
 
-    from retrieval.types import Message
+    from retrieval.types import Message, Usage
 
 
 @dataclass(frozen=True, slots=True)

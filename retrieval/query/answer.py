@@ -122,13 +122,7 @@ async def embed_question(caller: Caller, question: str) -> np.ndarray:
 
 async def find(caller: Caller, request: SearchRequest, vector: np.ndarray) -> list[Hit]:
     async with tenant_transaction(caller.tenant) as connection:
-        return await search(
-            connection,
-            request,
-            vector=vector,
-            access_levels=caller.access_levels,
-            min_similarity=caller.tenant.min_similarity,
-        )
+        return await search(connection, caller, request, vector)
 
 
 def answer_json(answer_id: str, conversation_id: str | None, outcome: Outcome) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Hybrid search in one statement: exact vector order and BM25 order, fused by reciprocal rank.
 
 Access levels are part of the statement, and row-level security of the table: a chunk that the
-caller may not read is never ranked, so it cannot shift the ranks of others either.
+caller may not read is never ranked, so it cannot shift the ranks of others either. The tenant is
+named beside row-level security, so that the planner sees one partition of the table.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from psycopg import sql
 
 from retrieval.terms import TOTAL_TERM, as_sparsevec, term_counts
 from retrieval.types import Hit
+from retrieval.vectors import as_halfvec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
 
     from retrieval.query.request import SearchRequest
+    from tenants.config import Caller
     from tenants.pool import Connection
 
 CANDIDATES = 50
@@ -30,20 +31,23 @@ KEYWORD_ROWS = 2_000
 # A hit below the similarity floor stays if it holds this share of what the question's words weigh.
 KEYWORD_SHARE = 0.5
 
-FREQUENCIES = "SELECT term, chunks FROM retrieval_termfrequency WHERE term = ANY(%s)"
+FREQUENCIES = """
+SELECT term, chunks FROM retrieval_termfrequency WHERE tenant_id = %s AND term = ANY(%s)
+"""
 HYBRID = """
 WITH vector_hits AS (
     SELECT id, row_number() OVER (ORDER BY distance, id) AS place
     FROM (
         SELECT id, embedding <=> %(vector)s::halfvec AS distance FROM retrieval_chunk
-        WHERE access_level = ANY(%(levels)s) {filters}
+        WHERE tenant_id = %(tenant)s AND access_level = ANY(%(levels)s) {filters}
         ORDER BY distance LIMIT %(vector_rows)s
     ) nearest
 ), keyword_hits AS (
     SELECT id, weight, row_number() OVER (ORDER BY weight DESC, id) AS place
     FROM (
         SELECT id, -(term_weights <#> %(weights)s::sparsevec) AS weight FROM retrieval_chunk
-        WHERE terms && %(terms)s::integer[] AND access_level = ANY(%(levels)s) {filters}
+        WHERE tenant_id = %(tenant)s AND terms && %(terms)s::integer[]
+            AND access_level = ANY(%(levels)s) {filters}
         ORDER BY weight DESC LIMIT %(candidates)s
     ) heaviest
 ), fused AS (
@@ -54,7 +58,8 @@ WITH vector_hits AS (
 )
 SELECT c.id, c.document_id, d.path, c.heading_path, c.text, c.access_level, f.score::float, f.weight,
     1 - (c.embedding <=> %(vector)s::halfvec) AS similarity
-FROM fused f JOIN retrieval_chunk c ON c.id = f.id JOIN retrieval_document d ON d.id = c.document_id
+FROM fused f JOIN retrieval_chunk c ON c.tenant_id = %(tenant)s AND c.id = f.id
+JOIN retrieval_document d ON d.id = c.document_id
 ORDER BY f.score DESC, c.id
 """
 FILTER_CLAUSES = {
@@ -72,23 +77,19 @@ FILTER_CLAUSES = {
 
 
 async def search(
-    connection: Connection,
-    request: SearchRequest,
-    *,
-    vector: np.ndarray,
-    access_levels: Sequence[str],
-    min_similarity: float,
+    connection: Connection, caller: Caller, request: SearchRequest, vector: np.ndarray
 ) -> list[Hit]:
     """At most `request.top_k` hits, best first; none when nothing is near enough to the question.
 
-    `connection` must be in a tenant_transaction.
+    `connection` must be in a tenant_transaction of the caller's tenant.
     """
-    weights, rarest, heaviest = await _term_weights(connection, request.question)
+    weights, rarest, heaviest = await _term_weights(connection, caller, request.question)
     parameters: dict[str, Any] = {
+        "tenant": caller.tenant.id,
         "vector": as_halfvec(vector),
         "weights": as_sparsevec(weights),
         "terms": [] if request.mode == "vector" else rarest,
-        "levels": list(access_levels),
+        "levels": list(caller.access_levels),
         "vector_rows": 0 if request.mode == "keyword" else CANDIDATES,
         "candidates": CANDIDATES,
         "rrf": RRF_K,
@@ -101,19 +102,20 @@ async def search(
     near = [
         row
         for row in rows
-        if row["similarity"] >= min_similarity
+        if row["similarity"] >= caller.tenant.min_similarity
         or (heaviest and row["weight"] >= KEYWORD_SHARE * heaviest)
     ]
     return [_hit(row, rank) for rank, row in enumerate(near, start=1)]
 
 
 async def _term_weights(
-    connection: Connection, question: str
+    connection: Connection, caller: Caller, question: str
 ) -> tuple[dict[int, float], list[int], float]:
     """BM25's inverse document frequencies of the question's terms; the rarest that together stay
     under KEYWORD_ROWS rows; and the weight of a chunk of usual length that holds each term once."""
     counts = term_counts(question)
-    rows = await (await connection.execute(FREQUENCIES, [[*counts, TOTAL_TERM]])).fetchall()
+    parameters = [caller.tenant.id, [*counts, TOTAL_TERM]]
+    rows = await (await connection.execute(FREQUENCIES, parameters)).fetchall()
     found = {row["term"]: row["chunks"] for row in rows}
     total = found.pop(TOTAL_TERM, 0)
     weights = {term: math.log(1 + (total - n + 0.5) / (n + 0.5)) for term, n in found.items()}
@@ -127,11 +129,6 @@ async def _term_weights(
     unseen = math.log(1 + (total + 0.5) / 0.5) if total else 0.0
     heaviest = sum(weights.get(term, unseen) for term in counts)
     return weights, rarest, heaviest
-
-
-def as_halfvec(vector: np.ndarray) -> str:
-    """pgvector's text form; four digits are more than a half float keeps."""
-    return "[" + ",".join(f"{value:.5g}" for value in vector.tolist()) + "]"
 
 
 def _hit(row: dict[str, Any], rank: int) -> Hit:

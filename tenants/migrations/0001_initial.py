@@ -74,7 +74,7 @@ class Migration(migrations.Migration):
                 ('slug', models.CharField(max_length=40, unique=True)),
                 ('name', models.CharField(max_length=200)),
                 ('schema_name', models.CharField(max_length=63)),
-                ('isolation', models.CharField(choices=[('schema', 'Schema')], default='schema', max_length=10)),
+                ('isolation', models.CharField(choices=[('schema', 'Schema'), ('partition', 'Partition'), ('shared', 'Shared')], default='schema', max_length=10)),
                 ('status', models.CharField(choices=[('active', 'Active'), ('suspended', 'Suspended')], default='active', max_length=10)),
                 ('access_levels', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), default=tenants.models.default_access_levels, size=None)),
                 ('embedding_model', models.CharField(max_length=120)),

@@ -138,5 +138,5 @@ def test_vectors_of_another_dimension_are_not_taken(tenant):
     store_texts(tenant, document, "one")
     key = store.hash_passage(passages("one")[0])
     with tenant_context(tenant):
-        assert list(store.find_vectors([key], 384)) == [key]
-        assert store.find_vectors([key], 1536) == {}
+        assert list(store.find_vectors(tenant, [key], 384)) == [key]
+        assert store.find_vectors(tenant, [key], 1536) == {}

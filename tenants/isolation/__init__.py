@@ -1,0 +1,1 @@
+"""Three ways to keep tenants apart, on one set of tables."""

@@ -1,0 +1,39 @@
+"""What an isolation level decides: in which schema a tenant's rows are, and what it takes to begin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from tenants.tables import tenant_tables
+
+if TYPE_CHECKING:
+    from django.db.backends.utils import CursorWrapper
+
+    from tenants.context import TenantLike
+
+
+class Isolation:
+    """Works on the owner's cursor, inside the caller's transaction."""
+
+    level: ClassVar[str]
+
+    def schema_name(self, slug: str) -> str:
+        raise NotImplementedError
+
+    def provision(self, cursor: CursorWrapper, tenant: TenantLike) -> None:
+        """Makes what the tenant's rows need to be stored."""
+        raise NotImplementedError
+
+    def remove(self, cursor: CursorWrapper, tenant: TenantLike) -> None:
+        """Removes every row of the tenant, and what provision made."""
+        raise NotImplementedError
+
+
+def delete_rows(cursor: CursorWrapper, tenant: TenantLike) -> None:
+    """From a schema that others share, the referring tables first."""
+    cursor.execute("SELECT set_config('ragadmin.tenant_id', %s, true)", [str(tenant.id)])
+    for table in reversed(tenant_tables()):
+        cursor.execute(
+            f'DELETE FROM "{tenant.schema_name}".{table} WHERE tenant_id = %s',  # noqa: S608
+            [tenant.id],
+        )

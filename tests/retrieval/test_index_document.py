@@ -56,7 +56,7 @@ def test_lost_file_fails_with_its_reason(tenant):
 
 
 def test_file_in_a_remote_storage_is_read_through_a_copy(tenant, settings):
-    remote = {"BACKEND": "django.core.files.storage.InMemoryStorage"}
+    remote = {"BACKEND": "tests.retrieval.documents.RemoteStorage"}
     settings.STORAGES = settings.STORAGES | {"default": remote}
     document = upload(tenant)
     index_all(tenant)

@@ -206,3 +206,75 @@ class DocumentJob(models.Model):
     if TYPE_CHECKING:
         tenant_id: int
         lease_until: datetime | None  # type: ignore[no-redef]
+
+
+class TenantMove(models.Model):
+    """A tenant on its way from one isolation level to another. It is where it was until `succeeded`."""
+
+    class Status(models.TextChoices):
+        RUNNING = "running"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE)
+    from_isolation = models.CharField(max_length=10, choices=Tenant.Isolation.choices)
+    to_isolation = models.CharField(max_length=10, choices=Tenant.Isolation.choices)
+    from_schema = models.CharField(max_length=63)
+    to_schema = models.CharField(max_length=63)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.RUNNING)
+    stage = models.CharField(max_length=40, blank=True, default="")
+    rows_total = models.BigIntegerField(default=0)
+    rows_copied = models.BigIntegerField(default=0)
+    error = models.TextField(blank=True, default="")
+    moved_by = models.CharField(max_length=254)
+    started_at = models.DateTimeField(db_default=Now(), editable=False)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant"], condition=models.Q(status="running"), name="one_running_move"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tenant} to {self.to_isolation}"
+
+
+class RowChange(models.Model):
+    """A row of a moving tenant that changed after it may have been copied: its table and key only."""
+
+    tenant_id = models.BigIntegerField()
+    table_name = models.CharField(max_length=63)
+    row_key = models.CharField(max_length=80)
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant_id", "id"], name="row_change_order")]
+
+    def __str__(self) -> str:
+        return f"{self.table_name} {self.row_key}"
+
+
+class IsolationRun(models.Model):
+    """One run of the canary matrix: every door, tried from every other tenant."""
+
+    started_at = models.DateTimeField(db_default=Now(), editable=False)
+    finished_at = models.DateTimeField(null=True)
+    probes = models.PositiveIntegerField(default=0)
+    leaks = models.PositiveIntegerField(default=0)
+    errors = models.PositiveIntegerField(default=0)
+    results = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return f"{self.probes} probes, {self.leaks} leaks"
+
+
+class IsolationComparison(models.Model):
+    """The three levels measured side by side on this installation."""
+
+    measured_at = models.DateTimeField(db_default=Now(), editable=False)
+    documents = models.PositiveIntegerField()
+    results = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"{self.documents} documents"

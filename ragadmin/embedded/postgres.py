@@ -38,6 +38,7 @@ SETTINGS = {
     "max_locks_per_transaction": "1024",  # dropping or dumping many tenant schemas at once
     "jit": "off",  # compiling costs more than these queries run
     "io_method": "sync",  # no idle I/O worker processes
+    "max_logical_replication_workers": "0",  # nor one for replication
 }
 
 

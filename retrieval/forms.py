@@ -57,7 +57,7 @@ class DocumentFilter(FilterForm):
 
     def __init__(self, data: Any, *, access_levels: Sequence[str]) -> None:
         super().__init__(data, auto_id="filter-%s")
-        self.fields["access_level"].choices = _choices("Any level", access_levels)  # type: ignore[attr-defined]
+        self.fields["access_level"].choices = _choices("Any level", access_levels)
         self.access_levels = access_levels
 
     @property

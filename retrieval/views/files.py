@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import FileResponse, StreamingHttpResponse
-from django.utils.http import content_disposition_header
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 PIECE = 256 * 1024
 
 
-def attachment(request: HttpRequest, file: File[bytes], name: str) -> HttpResponseBase:
+def attachment(request: HttpRequest, file: File, name: str) -> HttpResponseBase:
     if not isinstance(request, ASGIRequest):
         return FileResponse(
             file, as_attachment=True, filename=name, content_type="application/octet-stream"
         )
     # Under ASGI Django would read a plain iterator to its end before it sends the first byte.
     response = StreamingHttpResponse(_pieces(file), content_type="application/octet-stream")
-    response["Content-Disposition"] = content_disposition_header(True, name)
+    response["Content-Disposition"] = f"attachment; filename*=utf-8''{quote(name)}"
     response["Content-Length"] = str(file.size)
     return response
 
 
-async def _pieces(file: File[bytes]) -> AsyncIterator[bytes]:
+async def _pieces(file: File) -> AsyncIterator[bytes]:
     try:
         while piece := await sync_to_async(file.read)(PIECE):
             yield piece

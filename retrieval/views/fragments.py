@@ -19,5 +19,5 @@ def render_page_or_part(
     """The part only when htmx will put it into `target`; a restored history entry needs the page."""
     wants_part = request.htmx.target == target and not request.htmx.history_restore_request
     response = render(request, part if wants_part else page, context)
-    patch_vary_headers(response, ["HX-Request"])
+    patch_vary_headers(response, ("HX-Request",))
     return response

@@ -82,6 +82,7 @@ def test_from_sign_in_to_a_rated_answer(page, tenant):
     page.get_by_label("Comment").fill("It leaves out the rinsing.")
     page.get_by_role("button", name="Save comment").press("Enter")
     expect(page.locator("#feedback-status")).to_have_text("Rated down. Saved.")
+    expect(page.get_by_text("Your reason and comment")).to_be_visible()
     expect(page.get_by_role("button", name="Bad answer")).to_have_attribute("aria-pressed", "true")
     page.get_by_role("button", name="Good answer").press("Enter")
     expect(page.locator("#feedback-status")).to_have_text("Rated up. Saved.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import TYPE_CHECKING
 
 from django.test import Client
 from pgvector import SparseVector
@@ -12,13 +13,20 @@ from retrieval.terms import DIMENSIONS
 from tenants.context import tenant_context
 from tenants.services import add_member, create_user
 
+if TYPE_CHECKING:
+    from tenants.models import User
 
-def sign_in(tenant=None, *, role="owner", levels=()) -> Client:
-    """A browser of a new person, in `tenant` if one is given. The person is `client.user`."""
+
+class Browser(Client):
+    user: User
+
+
+def sign_in(tenant=None, *, role="owner", levels=()) -> Browser:
+    """A browser of a new person, in `tenant` if one is given."""
     user = create_user(email=f"{uuid.uuid4().hex[:10]}@example.com", password=None)
     if tenant:
         add_member(tenant=tenant, user=user, role=role, access_levels=levels)
-    client = Client()
+    client = Browser()
     client.force_login(user)
     client.user = user
     return client

@@ -37,7 +37,9 @@ function addRow(name) {
   return row;
 }
 
+/* What failed goes to the top, where it is seen however many files there are. */
 function showState(row, text, outcome = "") {
+  if (outcome === "failed") row.parentNode.prepend(row);
   row.querySelector(".upload-state").textContent = text;
   row.dataset.outcome = outcome;
   row.querySelector("progress").hidden = Boolean(outcome);

@@ -43,17 +43,17 @@ async def answer(caller: Caller, request: AnswerRequest) -> AsyncIterator[Answer
     """
     routing.check_model(request.model, caller.tenant.endpoint)
     answer_id, clock, outcome = str(uuid.uuid4()), Clock(), Outcome()
-    embedding = asyncio.create_task(embed_question(caller, request.question))
+    embedding = asyncio.create_task(_embed(caller, request, clock))
     try:
-        conversation_id, history = await begin_trace(answer_id, caller, request)
+        with clock.span("record", what="question"):
+            conversation_id, history = await begin_trace(answer_id, caller, request)
     except BaseException:
         embedding.cancel()
         raise
     error: RagadminError | None = None
     try:
         yield StageStarted("searching", answer_id, {"conversation_id": conversation_id})
-        with clock.span("embed", model=caller.tenant.embedding_model):
-            vector = await embedding
+        vector = await embedding
         with clock.span("search") as span:
             outcome.hits = await find(caller, _search_request(caller, request), vector)
             span.attributes["hits"] = len(outcome.hits)
@@ -114,6 +114,12 @@ async def _tokens(
     outcome.citations = cite(checked.cited, found.hits, request.question)
 
 
+async def _embed(caller: Caller, request: AnswerRequest, clock: Clock) -> np.ndarray:
+    """While the question is being stored."""
+    with clock.span("embed", model=caller.tenant.embedding_model):
+        return await embed_question(caller, request.question)
+
+
 async def embed_question(caller: Caller, question: str) -> np.ndarray:
     """One unit vector. Raises ProviderError."""
     embedder = get_embedder(caller.tenant.embedding_model)
@@ -157,7 +163,7 @@ async def _record(
 ) -> None:
     """Completes the trace, also while this task is being cancelled."""
     outcome.duration_ms = clock.now()
-    outcome.spans = clock.spans
+    outcome.spans = sorted(clock.spans, key=lambda span: span.start_ms)
     generated = any(span.kind == "generate" for span in clock.spans)
     model = outcome.route.model if outcome.route and outcome.hits else ""
     if generated and model not in {"", extractive.MODEL} and not outcome.usage.input_tokens:

@@ -50,7 +50,6 @@ def decide(
     tier = classify_complexity(question, context_count)
     if wanted != "auto":
         return RouteDecision(tier, wanted, "asked for by name")
-    words = len(question.split())
-    reason = f"{tier}: {words} words, {context_count} passages"
+    reason = f"{len(question.split())} words, {context_count} passages"
     model = endpoint.large_model if tier == COMPLEX else endpoint.small_model
     return RouteDecision(tier, model, reason)

@@ -24,7 +24,8 @@ GENERIC = {
     "license", "notes", "overview", "preface", "quick start", "readme", "references",
     "see also", "summary", "table of contents", "usage",
 }  # fmt: skip
-_LEADING_NUMBER = re.compile(r"^(?:\(?[\dA-Za-z]{1,3}[.):])+\s*|^\d+(?:\.\d+)*\s+")
+# `1.2 Whistling`, `3) Lids`, `b. Spouts`, but not `3 ways to boil` or `A local server`.
+_LEADING_NUMBER = re.compile(r"^(?:\d+(?:\.\d+)+|\d+[.):]|[A-Za-z][.)])[.):]?\s+")
 
 
 def suggest_questions(access_levels: Sequence[str]) -> list[str]:

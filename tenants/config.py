@@ -1,7 +1,7 @@
 """A tenant as the hot path and the workers see it: one frozen value, found without the ORM.
 
-Looked up by key hash, session or slug with plain SQL on the async pool; kept for two seconds, so
-that a revoked key or a changed setting takes effect in every process within that time.
+Looked up by key hash, session or slug with plain SQL on the async pool (tenants.resolve), and kept
+until the configuration changes (tenants.revision).
 """
 
 from __future__ import annotations

@@ -1,14 +1,12 @@
-"""Who is calling, for the hot path: plain SQL, no ORM, kept for two seconds.
+"""Who is calling, for the hot path: plain SQL, no ORM, kept until the configuration changes.
 
-So that a steady stream of questions costs no look-up, while a revoked key, a suspended tenant or a
-changed setting takes effect in every process within that time.
+So a steady stream of questions costs no look-up, while a revoked key, a suspended tenant or a changed
+setting takes effect in every process within two seconds (tenants.revision).
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
@@ -17,13 +15,8 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from ragadmin.errors import NotAuthenticated, NotFound, PermissionDenied
 from tenants.config import Caller, ModelEndpoint, TenantConfig
 from tenants.pool import public_connection
+from tenants.revision import FreshValues
 from tenants.secrets import decrypt, hash_key
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-FRESH_SECONDS = 2.0
-MOST_ENTRIES = 10_000
 
 TENANT_COLUMNS = """
     t.id, t.slug, t.name, t.schema_name, t.status, t.access_levels AS tenant_levels,
@@ -57,32 +50,6 @@ MEMBER_QUERY = f"""
 
 class SessionStore(SessionBase):
     """Only decodes. Named as Django's own store is, because the name salts the signature."""
-
-
-class FreshValues:
-    """Values of this process that live FRESH_SECONDS; concurrent callers share one load."""
-
-    def __init__(self) -> None:
-        self._values: dict[Any, tuple[float, asyncio.Future[Any]]] = {}
-
-    async def get(self, key: Any, load: Callable[[], Awaitable[Any]]) -> Any:
-        """The fresh value of `key`, loaded if need be. A failed load is not kept."""
-        known = self._values.get(key)
-        if (
-            known
-            and known[0] > time.monotonic()
-            and known[1].get_loop() is asyncio.get_running_loop()
-        ):
-            return await asyncio.shield(known[1])
-        if len(self._values) >= MOST_ENTRIES:
-            self._values.clear()
-        future = asyncio.ensure_future(load())
-        self._values[key] = (time.monotonic() + FRESH_SECONDS, future)
-        try:
-            return await asyncio.shield(future)
-        except BaseException:
-            self._values.pop(key, None)
-            raise
 
 
 _callers = FreshValues()
@@ -135,7 +102,7 @@ async def _load_session(session_key: str, slug: str) -> Caller:
         raise _signed_out()
     levels = row["tenant_levels"] if row["is_operator"] else row["access_levels"]
     return Caller(
-        tenant=_tenant(row),
+        tenant=_tenant(row, for_operator=row["is_operator"]),
         access_levels=_still_existing(levels, row["tenant_levels"]),
         scopes=frozenset({"query"}),
         label=row["email"],
@@ -143,8 +110,9 @@ async def _load_session(session_key: str, slug: str) -> Caller:
     )
 
 
-def _tenant(row: dict[str, Any]) -> TenantConfig:
-    if row["status"] != "active":
+def _tenant(row: dict[str, Any], *, for_operator: bool = False) -> TenantConfig:
+    """Raises PermissionDenied for a suspended tenant, which only operators enter."""
+    if row["status"] != "active" and not for_operator:
         raise PermissionDenied(
             f"The tenant {row['slug']} is suspended: ask the operator to resume it.",
             code="tenant_suspended",

@@ -51,8 +51,16 @@ def prepare_database() -> None:
 
 
 def _check_pgvector(cursor: CursorWrapper) -> None:
-    cursor.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
-    version = cursor.fetchone()[0]
+    cursor.execute(
+        "SELECT extversion, extnamespace::regnamespace::text FROM pg_extension"
+        " WHERE extname = 'vector'"
+    )
+    version, place = cursor.fetchone()
+    if place != "extensions":
+        raise ConfigurationError(
+            f"pgvector is in the schema {place}; ragadmin looks for it in extensions: "
+            "ALTER EXTENSION vector SET SCHEMA extensions."
+        )
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_PGVECTOR:
         raise ConfigurationError(
             f"The database has pgvector {version}; ragadmin needs 0.7 or newer: "

@@ -11,6 +11,7 @@ from django.conf import settings
 from ragadmin.errors import RagadminError
 from retrieval.providers.embedders import close_embedders, get_embedder
 from retrieval.query.generate import close_clients
+from tenants import revision
 from tenants.pool import close_pool, open_pool
 
 if TYPE_CHECKING:
@@ -21,16 +22,19 @@ log = structlog.get_logger("ragadmin.lifespan")
 
 async def serve(receive: Receive, send: Send) -> None:
     """Speaks ASGI's lifespan protocol."""
-    warming: asyncio.Task[None] | None = None
+    background: list[asyncio.Task[None]] = []
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
             await open_pool()
-            warming = asyncio.create_task(_warm_embedder())
+            background += [
+                asyncio.create_task(_warm_embedder()),
+                asyncio.create_task(revision.watch()),
+            ]
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
-            if warming:
-                warming.cancel()
+            for task in background:
+                task.cancel()
             await close_clients()
             await close_embedders()
             await close_pool()

@@ -42,7 +42,7 @@ def test_a_member_asks_with_a_session_and_gets_a_conversation(browser, corpus):
     response = stream(browser, corpus.slug)
     assert response.status_code == 200
     assert "event: done" in response.text
-    assert '"conversation_id": "' in response.text
+    assert '"conversation_id":"' in response.text
 
 
 def test_without_the_csrf_token_nothing_is_asked(browser, corpus):

@@ -33,10 +33,12 @@ if TYPE_CHECKING:
 
 TOKENS = 60
 SHORT, LONG = "mock-500-60-25", "mock-500-60-160"  # streams of 2 and of 10 seconds
-# At 500 streams of 2 seconds, 250 answers begin each second: more than two cores can do for anyone.
+# 500 streams of 2 seconds are 250 new answers a second, more than the machine can begin: what
+# counts there is the CPU. 500 streams of 10 seconds are served as they come: there the delays count.
 SIZES = (
     (1, 10, SHORT, 0.0),
     (50, 400, SHORT, 2.0),
+    (500, 1500, SHORT, 2.0),
     (500, 1500, LONG, 10.0),
 )  # streams at once, answers in all, model, seconds over which the first ones begin
 GOAL_MS = 15.0
@@ -65,12 +67,12 @@ def main() -> None:
         with Installation(folder / "data", env=env) as installation, peer(folder, upstream) as bare:
             use_settings(installation.folder)
             rows = measure(installation, *bare)
-    worst = rows[-1]
+    hardest = next(row for row in rows if row["at_once"] == 500 and row["model"] == SHORT)
     report(
         "streaming",
         rows,
-        goal=f"{GOAL_MS} ms of web CPU an answer at {worst['at_once']} streams, embedding apart",
-        reached=worst["web_cpu_ms"] <= GOAL_MS and worst["errors"] == 0,
+        goal=f"{GOAL_MS} ms of web CPU an answer at {hardest['at_once']} streams, embedding apart",
+        reached=hardest["web_cpu_ms"] <= GOAL_MS and all(row["errors"] == 0 for row in rows),
     )
 
 
@@ -90,7 +92,7 @@ def measure(installation: Installation, peer_pid: int, peer_url: str) -> list[di
         bare = cpu_of(theirs, at_once, answers, ramp, web=peer_pid)
         whole = cpu_of(ours, at_once, answers, ramp, web=web, postgres=postgres)
         embedding = embedding_cpu_ms(at_once, answers)
-        rows.append(as_row(at_once, answers, bare, whole, embedding))
+        rows.append({"at_once": at_once, "model": model, **as_row(bare, whole, embedding)})
     return rows
 
 
@@ -126,13 +128,9 @@ def embedding_cpu_ms(at_once: int, answers: int) -> float:
     return asyncio.run(embed_all()) * 1000 / (rounds * at_once)
 
 
-def as_row(
-    at_once: int, answers: int, bare: dict[str, Any], whole: dict[str, Any], embedding: float
-) -> dict[str, Any]:
+def as_row(bare: dict[str, Any], whole: dict[str, Any], embedding: float) -> dict[str, Any]:
     apart = whole["web_cpu_ms"] - embedding
     return {
-        "at_once": at_once,
-        "answers": answers,
         "web_cpu_ms": apart,
         "embedding_cpu_ms": embedding,
         "postgres_cpu_ms": whole["postgres_cpu_ms"],

@@ -31,7 +31,11 @@ _MARKUP = re.compile(
     r"^\s*(?:#{1,6}\s+|[-*+]\s+|\d+[.)]\s+|>\s+)|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}"
     r"|\[(?=[^\]]*\]\()|\]\([^)]*\)"
 )
-_CODE_OR_HEADING = re.compile(r"```.*?(?:```|\Z)|^#{1,6}\s[^\n]*$", re.DOTALL | re.MULTILINE)
+# What is no sentence: code, headings, the rule below a table's head.
+_NOT_PROSE = re.compile(
+    r"```.*?(?:```|\Z)|^#{1,6}\s[^\n]*$|^\s*\|?[\s:|-]*-{3}[\s:|-]*$", re.DOTALL | re.MULTILINE
+)
+_TABLE_ROW = re.compile(r"^\s*\|(.*)\|\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +97,14 @@ def best_sentence(question: str, hit: Hit) -> str:
 
 
 def _sentences(text: str) -> list[str]:
-    prose = _CODE_OR_HEADING.sub("\n\n", text)
+    prose = _TABLE_ROW.sub(_as_line, _NOT_PROSE.sub("\n\n", text))
     plain = (" ".join(_MARKUP.sub("", part).split()) for part in _SENTENCE_END.split(prose))
     return [_shorten(part) for part in plain if len(part) >= SHORTEST]
+
+
+def _as_line(row: re.Match[str]) -> str:
+    cells = [cell.strip() for cell in row[1].split("|")]
+    return "\n\n" + " · ".join(cell for cell in cells if cell) + "\n\n"
 
 
 def _shorten(text: str) -> str:

@@ -6,7 +6,6 @@ rest of an answer, and only the text and the usage are wanted here.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -48,7 +47,6 @@ class OpenAIChat:
                 )
             ),
         )
-        self._silence = silence_seconds
 
     async def close(self) -> None:
         await self._client.close()
@@ -74,7 +72,7 @@ class OpenAIChat:
                 },
             ) as response:
                 finished = False
-                async for data in _events(response.iter_bytes(), self._silence):
+                async for data in _events(response.iter_bytes()):
                     delta = _delta(data)
                     finished = finished or delta.finish_reason is not None
                     yield delta
@@ -85,16 +83,10 @@ class OpenAIChat:
             )
 
 
-async def _events(pieces: AsyncIterator[bytes], silence: float) -> AsyncIterator[bytes]:
+async def _events(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The `data:` payloads of a server-sent event stream, up to `[DONE]`."""
     buffer = b""
-    while True:
-        async with asyncio.timeout(silence):
-            piece = await anext(pieces, None)
-        if piece is None:
-            if buffer.strip() and not buffer.lstrip().startswith(b"data:"):
-                raise ValueError("not an event stream")
-            return
+    async for piece in pieces:
         buffer += piece
         *lines, buffer = buffer.split(b"\n")
         if len(buffer) > LONGEST_LINE:
@@ -109,6 +101,8 @@ async def _events(pieces: AsyncIterator[bytes], silence: float) -> AsyncIterator
             if payload == b"[DONE]":
                 return
             yield payload
+    if buffer.strip() and not buffer.lstrip().startswith(b"data:"):
+        raise ValueError("not an event stream")
 
 
 def _delta(data: bytes) -> Delta:
@@ -135,7 +129,7 @@ def _delta(data: bytes) -> Delta:
 def _told_plainly(model: str) -> Iterator[None]:
     try:
         yield
-    except (openai.APIConnectionError, TimeoutError) as error:
+    except (openai.APIConnectionError, httpx2.TimeoutException) as error:
         raise _connection_error(model, error) from error
     except openai.APIStatusError as error:
         raise _status_error(model, error) from error
@@ -154,7 +148,7 @@ def _told_plainly(model: str) -> Iterator[None]:
 
 def _connection_error(model: str, error: Exception) -> ProviderError:
     """A refused connection reaches us as a connect timeout; both mean that nobody answers there."""
-    late = isinstance(error, (openai.APITimeoutError, TimeoutError))
+    late = isinstance(error, (openai.APITimeoutError, httpx2.TimeoutException))
     if late and not isinstance(error.__cause__, httpx2.ConnectTimeout):
         return ProviderError(
             f"The model {model} did not answer in time: ask again, or choose another model.",

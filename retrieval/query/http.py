@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 from structlog.contextvars import bind_contextvars, clear_contextvars
@@ -20,6 +19,7 @@ from retrieval.query.access import caller_of
 from retrieval.query.answer import answer, embed_question, find
 from retrieval.query.body import read_json
 from retrieval.query.clock import Clock
+from retrieval.query.failures import known_error
 from retrieval.query.request import parse_answer, parse_search
 from retrieval.query.streams import EventStream, event
 
@@ -81,7 +81,7 @@ async def _render(first: AnswerEvent, rest: AsyncIterator[AnswerEvent]) -> Async
             async for happened in rest:
                 yield _as_sse(happened)
     except Exception as error:  # noqa: BLE001 - the last place that can tell the reader
-        yield event("error", _known(error).as_body())
+        yield event("error", known_error(error).as_body())
 
 
 def _as_sse(happened: AnswerEvent) -> bytes:
@@ -97,18 +97,6 @@ def _as_sse(happened: AnswerEvent) -> bytes:
         case AnswerFailed(error, answer_id):
             error.extra["answer_id"] = answer_id
             return event("error", error.as_body())
-
-
-def _known(error: Exception) -> RagadminError:
-    """The error itself if it is one of ours; otherwise logged whole, told in general."""
-    if isinstance(error, RagadminError):
-        return error
-    if isinstance(error, HTTPException) and error.status_code == 405:
-        known = NotFound("This address does not take this method.", code="method_not_allowed")
-        known.status = 405
-        return known
-    log.error("unexpected_error", exc_info=error)
-    return RagadminError("Something went wrong on our side: try again, and tell the operator.")
 
 
 class QueryMiddleware:
@@ -138,7 +126,7 @@ class QueryMiddleware:
         try:
             await self.app(scope, receive, send_with_id)
         except Exception as error:  # noqa: BLE001 - every error has a shape
-            known = _known(error)
+            known = known_error(error)
             if status == 0:
                 await error_response(scope["path"], known)(scope, receive, send_with_id)
         duration_ms = round((time.perf_counter() - begin) * 1000, 1)

@@ -15,9 +15,10 @@ from retrieval.providers.embedders import get_embedder
 from retrieval.query.access import caller_of
 from retrieval.query.answer import answer
 from retrieval.query.body import read_json
+from retrieval.query.failures import known_error
 from retrieval.query.request import AnswerRequest, clean_question
 from retrieval.query.routing import available_models
-from retrieval.query.streams import EventStream, data_line
+from retrieval.query.streams import EventStream, data_line, encode
 from retrieval.types import Message
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ async def _stream(
         async with contextlib.aclosing(events):  # type: ignore[type-var]
             async for happened in events:
                 if isinstance(happened, TokenAdded):
-                    yield completion.chunk({"content": happened.text})
+                    yield completion.token(happened.text)
                 elif isinstance(happened, AnswerFailed):
                     yield data_line(happened.error.as_openai_body())
                     return
@@ -177,8 +178,8 @@ async def _stream(
                     yield completion.chunk(delta, "stop", ragadmin=extension(done))
                     if include_usage:
                         yield completion.usage_chunk(done)
-    except RagadminError as error:
-        yield data_line(error.as_openai_body())
+    except Exception as error:  # noqa: BLE001 - the last place that can tell the reader
+        yield data_line(known_error(error).as_openai_body())
         return
     yield DONE
 
@@ -200,6 +201,8 @@ class Completion:
     def __init__(self, answer_id: str, model: str, base_url: str, slug: str) -> None:
         self.base = {"id": f"chatcmpl-{answer_id}", "created": int(time.time()), "model": model}
         self.documents_url = f"{base_url.rstrip('/')}/t/{slug}/documents"
+        # All of a token's chunk but its text, encoded once.
+        self._before, self._after = self.chunk({"content": "|"}).split(b"|")
 
     def whole(self, done: dict[str, Any]) -> dict[str, Any]:
         message = {
@@ -223,6 +226,9 @@ class Completion:
         return data_line(
             {**self.base, "object": "chat.completion.chunk", "choices": choices, **more}
         )
+
+    def token(self, text: str) -> bytes:
+        return self._before + encode(text).encode()[1:-1] + self._after
 
     def usage_chunk(self, done: dict[str, Any]) -> bytes:
         body = {**self.base, "object": "chat.completion.chunk", "choices": []}

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 # One encoder: json.dumps makes a new one for each call that wants plain Unicode.
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 def event(name: str, data: dict[str, Any]) -> bytes:
-    return f"event: {name}\ndata: {_encode(data)}\n\n".encode()
+    return f"event: {name}\ndata: {encode(data)}\n\n".encode()
 
 
 def data_line(data: dict[str, Any]) -> bytes:
     """An event without a name, as OpenAI's streams have."""
-    return f"data: {_encode(data)}\n\n".encode()
+    return f"data: {encode(data)}\n\n".encode()
 
 
 class EventStream(Response):

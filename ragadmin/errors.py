@@ -3,6 +3,8 @@
 RagadminError
 ├── ConfigurationError      a setting is missing or malformed: stops the start with one line
 ├── TenantNotSet            code touched tenant data with no tenant in force
+│   └── TenantGone          404, the tenant was deleted meanwhile
+├── SchemaMissing           503, a tenant's tables are not where they must be; others are unaffected
 ├── InvalidRequest          400, what was sent cannot be used
 ├── NotAuthenticated        401
 ├── PermissionDenied        403
@@ -62,6 +64,18 @@ class TenantNotSet(RagadminError):
         self, message: str = "No tenant is in force: enter tenant_context() first."
     ) -> None:
         super().__init__(message)
+
+
+class SchemaMissing(RagadminError):
+    code = "schema_missing"
+    status = 503
+
+    def __init__(self, slug: str, schema_name: str) -> None:
+        super().__init__(
+            f"The tables of the tenant {slug} are missing from the database (schema {schema_name}): "
+            "an operator of this installation has to restore them from a backup.",
+            extra={"tenant": slug},
+        )
 
 
 class InvalidRequest(RagadminError):

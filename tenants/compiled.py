@@ -44,12 +44,22 @@ class CompiledMigration:
 @lru_cache(maxsize=1)
 def compiled_migrations() -> tuple[CompiledMigration, ...]:
     """Every tenant migration, oldest first."""
+    loader, plan = _plan()
     with compiling_tenant_schema():
-        loader = MigrationLoader(None)
-        leaves = [leaf for leaf in loader.graph.leaf_nodes() if leaf[0] in settings.TENANT_APPS]
-        plan = [key for leaf in leaves for key in loader.graph.forwards_plan(leaf)]
         state = loader.project_state([])
         return tuple(_compile(loader.get_migration(*key), state) for key in plan)
+
+
+def migration_names() -> list[str]:
+    """Of every tenant migration, oldest first. Compiles nothing."""
+    return [name for _, name in _plan()[1]]
+
+
+@lru_cache(maxsize=1)
+def _plan() -> tuple[MigrationLoader, list[tuple[str, str]]]:
+    loader = MigrationLoader(None)
+    leaves = [leaf for leaf in loader.graph.leaf_nodes() if leaf[0] in settings.TENANT_APPS]
+    return loader, [key for leaf in leaves for key in loader.graph.forwards_plan(leaf)]
 
 
 def compile_migration(migration: Migration, state: ProjectState) -> CompiledMigration:

@@ -14,10 +14,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol
 
-from django.db import connection, transaction
+from django.apps import apps
+from django.conf import settings
+from django.db import ProgrammingError, connection, transaction
+from psycopg.errors import UndefinedTable
 from structlog.contextvars import bound_contextvars
 
-from ragadmin.errors import TenantNotSet
+from ragadmin.errors import SchemaMissing, TenantNotSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +33,12 @@ ENTER = """
 SELECT set_config('search_path', quote_ident(schema_name) || ', public, extensions', true),
     set_config('ragadmin.tenant_id', id::text, true)
 FROM public.tenants_tenant WHERE id = %s
+"""
+
+LACKS_TABLES = """
+SELECT NOT coalesce(bool_and(to_regclass(
+    quote_ident(schema_name) || '.' || quote_ident(name)) IS NOT NULL), false)
+FROM public.tenants_tenant, unnest(%(tables)s::text[]) AS name WHERE id = %(id)s
 """
 
 
@@ -60,7 +69,7 @@ def tenant_context(tenant: TenantLike) -> Iterator[None]:
     """Puts `tenant` in force for the ORM inside one transaction.
 
     Entering the same tenant again is allowed (a savepoint); another one is refused, because rows
-    of two tenants must never meet in one transaction.
+    of two tenants must never meet in one transaction. Raises TenantNotSet, SchemaMissing.
     """
     outer = _current.get()
     if outer is not None and outer.id != tenant.id:
@@ -73,6 +82,10 @@ def tenant_context(tenant: TenantLike) -> Iterator[None]:
             if outer is None:
                 _set_local(tenant)
             yield
+    except ProgrammingError as error:
+        if outer is None and isinstance(error.__cause__, UndefinedTable) and _lacks_tables(tenant):
+            raise SchemaMissing(tenant.slug, tenant.schema_name) from error
+        raise
     finally:
         _current.reset(token)
 
@@ -82,4 +95,18 @@ def _set_local(tenant: TenantLike) -> None:
         cursor.execute(LOCK, [TENANT_LOCK, tenant.id])
         cursor.execute(ENTER, [tenant.id])
         if cursor.fetchone() is None:
-            raise TenantNotSet(f"The tenant {tenant.slug} is not there any more.")
+            raise TenantGone(f"The tenant {tenant.slug} is not there any more.")
+
+
+def _lacks_tables(tenant: TenantLike) -> bool:
+    """Asked after a table was not found: is it the tenant's schema that is gone or incomplete?"""
+    with connection.cursor() as cursor:
+        cursor.execute(LACKS_TABLES, lacks_tables_values(tenant))
+        row = cursor.fetchone()
+    return bool(row and row[0])
+
+
+def lacks_tables_values(tenant: TenantLike) -> dict[str, object]:
+    models = [apps.get_app_config(label).get_models() for label in settings.TENANT_APPS]
+    tables = [model._meta.db_table for found in models for model in found]  # noqa: SLF001
+    return {"id": tenant.id, "tables": tables}

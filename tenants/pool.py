@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from psycopg import AsyncConnection, OperationalError, sql
+from psycopg.errors import UndefinedTable
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from ragadmin.errors import TenantNotSet, Unavailable
-from tenants.context import TENANT_LOCK
+from ragadmin.errors import SchemaMissing, TenantNotSet, Unavailable
+from tenants.context import LACKS_TABLES, TENANT_LOCK, lacks_tables_values
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -87,7 +88,7 @@ async def public_connection() -> AsyncIterator[Connection]:
 async def tenant_transaction(tenant: TenantConfig | None) -> AsyncIterator[Connection]:
     """One transaction with `tenant` in force, wherever its tables are by now.
 
-    Raises TenantNotSet, Unavailable.
+    Raises TenantNotSet, SchemaMissing, Unavailable.
     """
     if tenant is None:
         raise TenantNotSet
@@ -95,9 +96,11 @@ async def tenant_transaction(tenant: TenantConfig | None) -> AsyncIterator[Conne
         try:
             await _enter(connection, tenant)
             yield connection
-        except BaseException:
+        except BaseException as error:
             if not connection.closed:
                 await asyncio.shield(connection.execute("ROLLBACK"))
+            if isinstance(error, UndefinedTable) and await _lacks_tables(connection, tenant):
+                raise SchemaMissing(tenant.slug, tenant.schema_name) from error
             raise
         await connection.execute("COMMIT")
 
@@ -110,7 +113,13 @@ async def _enter(connection: Connection, tenant: TenantConfig) -> None:
     while cursor.nextset():
         pass
     if await cursor.fetchone() is None:
-        raise TenantNotSet(f"The tenant {tenant.slug} is not there any more.")
+        raise TenantGone(f"The tenant {tenant.slug} is not there any more.")
+
+
+async def _lacks_tables(connection: Connection, tenant: TenantConfig) -> bool:
+    cursor = await connection.execute(LACKS_TABLES, lacks_tables_values(tenant))
+    row = await cursor.fetchone()
+    return bool(row and next(iter(row.values())))
 
 
 def pool_statistics() -> dict[str, Any]:

@@ -11,7 +11,10 @@ from django.conf import settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from django.db.models import Model
+
 _compiling: ContextVar[bool] = ContextVar("compiling_tenant_schema", default=False)
+_on_owner: ContextVar[bool] = ContextVar("queries_on_owner", default=False)
 
 
 @contextmanager
@@ -24,7 +27,22 @@ def compiling_tenant_schema() -> Iterator[None]:
         _compiling.reset(token)
 
 
+@contextmanager
+def queries_on_owner() -> Iterator[None]:
+    """Queries that name no database go through the owner: a data migration's are in its transaction."""
+    token = _on_owner.set(True)
+    try:
+        yield
+    finally:
+        _on_owner.reset(token)
+
+
 class SchemaRouter:
+    def db_for_read(self, model: type[Model], **hints: Any) -> str | None:
+        return "owner" if _on_owner.get() else None
+
+    db_for_write = db_for_read
+
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool:
         if _compiling.get():
             return app_label in settings.TENANT_APPS

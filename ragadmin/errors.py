@@ -66,6 +66,11 @@ class TenantNotSet(RagadminError):
         super().__init__(message)
 
 
+class TenantGone(TenantNotSet):
+    code = "tenant_gone"
+    status = 404
+
+
 class SchemaMissing(RagadminError):
     code = "schema_missing"
     status = 503

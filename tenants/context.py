@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
 from django.apps import apps
 from django.conf import settings
@@ -20,10 +20,15 @@ from django.db import ProgrammingError, connection, transaction
 from psycopg.errors import UndefinedTable
 from structlog.contextvars import bound_contextvars
 
-from ragadmin.errors import SchemaMissing, TenantNotSet
+from ragadmin.errors import SchemaMissing, TenantGone, TenantNotSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tenants.config import TenantConfig
+    from tenants.models import Tenant
+
+    TenantLike: TypeAlias = Tenant | TenantConfig
 
 # The first half of the advisory lock's key; the second is the tenant's id.
 TENANT_LOCK = 0x7461
@@ -40,18 +45,6 @@ SELECT NOT coalesce(bool_and(to_regclass(
     quote_ident(schema_name) || '.' || quote_ident(name)) IS NOT NULL), false)
 FROM public.tenants_tenant, unnest(%(tables)s::text[]) AS name WHERE id = %(id)s
 """
-
-
-class TenantLike(Protocol):
-    """What it takes to enter a tenant: the Tenant model and TenantConfig both have it."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def slug(self) -> str: ...
-    @property
-    def schema_name(self) -> str: ...
-
 
 _current: ContextVar[TenantLike | None] = ContextVar("current_tenant", default=None)
 

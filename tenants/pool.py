@@ -16,7 +16,7 @@ from psycopg.errors import UndefinedTable
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from ragadmin.errors import SchemaMissing, TenantNotSet, Unavailable
+from ragadmin.errors import SchemaMissing, TenantGone, TenantNotSet, Unavailable
 from tenants.context import LACKS_TABLES, TENANT_LOCK, lacks_tables_values
 
 if TYPE_CHECKING:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
-import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 
 from ragadmin.errors import InvalidRequest, NotFound, TooLarge
+from tenants.storage import local_path, make_durable, new_file_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,13 +60,13 @@ def check_size(size_bytes: int) -> None:
 
 def save_file(tenant: TenantLike, file: IO[Any]) -> StoredFile:
     """Under a new key that carries the tenant's id. Raises TooLarge, and InvalidRequest when empty."""
-    wanted = f"tenants/{tenant.id}/{uuid.uuid4().hex}"
+    wanted = new_file_key(tenant.id)
     measured = _MeasuredFile(file)
     try:
         key = default_storage.save(wanted, measured)
         if not measured.passed_bytes:
             raise InvalidRequest("The file is empty: choose one with content.", code="empty")
-        _make_durable(key)
+        make_durable(key)
     except BaseException:
         delete_file(wanted)
         raise
@@ -87,7 +86,7 @@ def local_file(key: str) -> Iterator[Path]:
     """A path to read the file at: its own, or a temporary copy when the storage is remote."""
     if not default_storage.exists(key):
         raise NotFound("The stored file is gone: upload it again.", code="file_missing")
-    path = _path(key)
+    path = local_path(key)
     if path is not None:
         yield path
         return
@@ -96,25 +95,3 @@ def local_file(key: str) -> Iterator[Path]:
             shutil.copyfileobj(stored, copy)
         copy.flush()
         yield Path(copy.name)
-
-
-def _path(key: str) -> Path | None:
-    try:
-        return Path(default_storage.path(key))
-    except NotImplementedError:
-        return None
-
-
-def _make_durable(key: str) -> None:
-    """The file and the names that lead to it. A remote store is durable when it answers."""
-    path, root = _path(key), _path("")
-    if path is None or root is None:
-        return
-    for part in (path, *path.parents):
-        descriptor = os.open(part, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        if part == root:
-            return

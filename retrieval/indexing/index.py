@@ -12,7 +12,7 @@ import structlog
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
-from ragadmin.errors import ExtractionError, ProviderError, RagadminError
+from ragadmin.errors import ExtractionError, ProviderError, RagadminError, TenantGone
 from retrieval.indexing import chunking, extract, files, queue, store
 from retrieval.models import Document
 from retrieval.providers.embedders import get_embedder
@@ -49,7 +49,14 @@ def index_next_document(worker: str) -> bool:
 
 
 def index_document(claim: Claim) -> None:
-    """Ends with the document ready, failed, or back in the queue."""
+    """Ends with the document ready, failed, or back in the queue; or gone with its tenant."""
+    try:
+        _index_claimed(claim)
+    except TenantGone:
+        log.warning("tenant deleted while a document was indexed", tenant=claim.tenant.slug)
+
+
+def _index_claimed(claim: Claim) -> None:
     document = _begin(claim)
     if document is None:
         queue.finish(claim)

@@ -1,0 +1,39 @@
+"""Names of what is kept in Redis for a tenant: all below its id, so that they go with the tenant."""
+
+from __future__ import annotations
+
+import redis
+from django.conf import settings
+
+PREFIX = "ragadmin:tenant:{}:"
+BATCH = 1_000
+
+
+def tenant_key(tenant_id: int, name: str) -> str:
+    return PREFIX.format(tenant_id) + name
+
+
+def count_keys(tenant_id: int) -> int:
+    """Raises redis.RedisError, as all of these do."""
+    with _client() as client:
+        return sum(1 for _ in _scan(client, tenant_id))
+
+
+def delete_keys(tenant_id: int) -> None:
+    with _client() as client:
+        batch: list[bytes] = []
+        for key in _scan(client, tenant_id):
+            batch.append(key)
+            if len(batch) == BATCH:
+                client.unlink(*batch)
+                batch = []
+        if batch:
+            client.unlink(*batch)
+
+
+def _scan(client: redis.Redis, tenant_id: int):  # noqa: ANN202
+    return client.scan_iter(match=PREFIX.format(tenant_id) + "*", count=BATCH)
+
+
+def _client() -> redis.Redis:
+    return redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=10)

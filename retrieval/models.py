@@ -7,7 +7,7 @@ another node. Rows belong to the tenant in force by the database's own default.
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -18,6 +18,10 @@ from tenants.tables import TenantModel
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+# The type stubs know no db_default for JSON.
+EMPTY_LIST: Any = models.Value([], models.JSONField())
+EMPTY_OBJECT: Any = models.Value({}, models.JSONField())
 
 
 class Source(TenantModel):
@@ -156,9 +160,9 @@ class QueryTrace(TenantModel):
     error_message = models.TextField(blank=True, default="", db_default="")
     question = models.TextField()
     answer = models.TextField(blank=True, default="", db_default="")
-    citations = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
-    hits = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
-    spans = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
+    citations = models.JSONField(default=list, db_default=EMPTY_LIST)  # pyright: ignore[reportCallIssue]
+    hits = models.JSONField(default=list, db_default=EMPTY_LIST)  # pyright: ignore[reportCallIssue]
+    spans = models.JSONField(default=list, db_default=EMPTY_LIST)  # pyright: ignore[reportCallIssue]
     model = models.CharField(max_length=120, blank=True, default="", db_default="")
     tier = models.CharField(max_length=20, blank=True, default="", db_default="")
     route_reason = models.CharField(max_length=300, blank=True, default="", db_default="")
@@ -168,7 +172,7 @@ class QueryTrace(TenantModel):
     input_tokens = models.IntegerField(default=0, db_default=0)
     output_tokens = models.IntegerField(default=0, db_default=0)
     # By component, as in the contract; null where the price is unknown, never zero for it.
-    cost_usd = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
+    cost_usd = models.JSONField(default=dict, db_default=EMPTY_OBJECT)  # pyright: ignore[reportCallIssue]
     total_cost_usd = models.DecimalField(max_digits=14, decimal_places=9, null=True)
     duration_ms = models.FloatField(null=True)
     first_token_ms = models.FloatField(null=True)

@@ -12,7 +12,7 @@ import zlib
 from collections import Counter
 from functools import lru_cache
 
-from py_rust_stemmers import SnowballStemmer
+from py_rust_stemmers import SnowballStemmer  # pyright: ignore[reportAttributeAccessIssue]
 
 # pgvector's sparsevec takes up to a billion dimensions, counted from 1; so are terms.
 DIMENSIONS = 1_000_000_000

@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest
 from django.shortcuts import render, resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 
-from ragadmin.errors import NotFound, PermissionDenied
+from ragadmin.errors import NotFound, PermissionDenied, SchemaMissing
 from tenants.config import Caller, ModelEndpoint, TenantConfig
 from tenants.context import tenant_context
 from tenants.models import ApiKey, Membership, Provider, Tenant, User
@@ -38,7 +38,7 @@ UNKNOWN_TENANT = "There is no such tenant, or you are not a member of it."
 class TenantHttpRequest(HttpRequest):
     """The request of a view under `tenant_page`."""
 
-    user: User  # pyright: ignore[reportIncompatibleVariableOverride]
+    user: User
     tenant: Tenant
     role: str
     access_levels: tuple[str, ...]
@@ -48,7 +48,7 @@ class TenantHttpRequest(HttpRequest):
 class OperatorHttpRequest(HttpRequest):
     """The request of a view under `operator_page`."""
 
-    user: User  # pyright: ignore[reportIncompatibleVariableOverride]
+    user: User
     htmx: HtmxDetails
 
 
@@ -199,6 +199,9 @@ def tenant_page(
                     raise PageForbidden(f"This page is for the role {role}.")
                 with tenant_context(place.tenant):
                     return _rendered(view(request, slug, *args, **kwargs))
+            except SchemaMissing as error:
+                context = {"error": error}
+                return render(request, "tenants/schema_missing.html", context, status=error.status)
             except NotFound as error:
                 raise Http404(error.message) from error
             except PermissionDenied as error:

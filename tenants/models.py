@@ -11,9 +11,6 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
 
 def default_access_levels() -> list[str]:
     return ["public", "internal"]
@@ -34,7 +31,7 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractUser):
     """Signs in by email. An operator runs the fleet; what a person may do in a tenant is their Membership."""
 
-    username = None  # type: ignore[assignment]
+    username = None
     email = models.EmailField(unique=True)
     is_operator = models.BooleanField(default=False)
 
@@ -70,7 +67,16 @@ class Provider(models.Model):
         return self.name
 
 
+class TenantQuerySet(models.QuerySet["Tenant"]):
+    def customers(self) -> TenantQuerySet:
+        """Without the canaries of the isolation check, which are nobody's."""
+        return self.exclude(slug__startswith=Tenant.CANARY_PREFIX)
+
+
 class Tenant(models.Model):
+    # Of the tenants that the isolation check makes for itself (retrieval.canaries).
+    CANARY_PREFIX = "canary-"
+
     class Isolation(models.TextChoices):
         SCHEMA = "schema"
         PARTITION = "partition"
@@ -103,8 +109,14 @@ class Tenant(models.Model):
     last_served_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
+    objects = TenantQuerySet.as_manager()
+
     def __str__(self) -> str:
         return self.slug
+
+    @property
+    def is_canary(self) -> bool:
+        return self.slug.startswith(self.CANARY_PREFIX)
 
     if TYPE_CHECKING:
         id: int
@@ -205,7 +217,6 @@ class DocumentJob(models.Model):
 
     if TYPE_CHECKING:
         tenant_id: int
-        lease_until: datetime | None  # type: ignore[no-redef]
 
 
 class TenantMove(models.Model):

@@ -160,7 +160,8 @@ def _still_existing(levels: list[str], of_tenant: list[str]) -> tuple[str, ...]:
 def _password_hash(password: str) -> str:
     """What Django's AbstractBaseUser.get_session_auth_hash() gives for this password."""
     salt = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"
-    return salted_hmac(salt, password, algorithm="sha256").hexdigest()
+    digest = salted_hmac(salt, password, algorithm="sha256")  # pyright: ignore[reportCallIssue]
+    return digest.hexdigest()
 
 
 def _signed_out() -> NotAuthenticated:

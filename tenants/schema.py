@@ -55,7 +55,9 @@ def _check_pgvector(cursor: CursorWrapper) -> None:
         "SELECT extversion, extnamespace::regnamespace::text FROM pg_extension"
         " WHERE extname = 'vector'"
     )
-    version, place = cursor.fetchone()
+    found = cursor.fetchone()
+    assert found
+    version, place = found
     if place != "extensions":
         raise ConfigurationError(
             f"pgvector is in the schema {place}; ragadmin looks for it in extensions: "

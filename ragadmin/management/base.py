@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class RagadminCommand(BaseCommand):
     """Tells what went wrong in one line, without a traceback."""
 
-    requires_system_checks: Sequence[str] = ()  # type: ignore[assignment]
+    requires_system_checks: Sequence[str] = ()
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:

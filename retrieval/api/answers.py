@@ -94,8 +94,8 @@ class AnswerListView(TenantAPIView):
         """Newest first. A key without the scope admin sees the answers it asked for itself."""
         pages = Pages()
         traces = _filtered(_own(self.caller).order_by("-created_at", "id"), request)
-        page = pages.paginate_queryset(traces, request, view=self)
-        views = view_traces(page or [], self.caller.access_levels)
+        page: list[Any] = pages.paginate_queryset(traces, request, view=self) or []
+        views = view_traces(page, self.caller.access_levels)
         return pages.get_paginated_response(TraceSerializer(views, many=True).data)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     import numpy as np
 
@@ -52,6 +52,6 @@ class Embedder(Protocol):
 class ChatModel(Protocol):
     def stream(
         self, *, model: str, messages: Sequence[Message], max_tokens: int
-    ) -> AsyncIterator[Delta]:
+    ) -> AsyncGenerator[Delta, None]:
         """Raises ProviderError; closing the iterator ends the request at the endpoint."""
         ...

@@ -18,7 +18,7 @@ from retrieval.providers.base import Delta
 from retrieval.types import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 
     from retrieval.types import Message
 
@@ -53,7 +53,7 @@ class OpenAIChat:
 
     async def stream(
         self, *, model: str, messages: Sequence[Message], max_tokens: int
-    ) -> AsyncIterator[Delta]:
+    ) -> AsyncGenerator[Delta, None]:
         """The answer piece by piece; the last pieces carry the finish reason and the usage.
 
         Raises ProviderError: model_unreachable, model_timeout, model_error, model_invalid, or
@@ -83,7 +83,7 @@ class OpenAIChat:
             )
 
 
-async def _events(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _events(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     """The `data:` payloads of a server-sent event stream, up to `[DONE]`."""
     buffer = b""
     async for piece in pieces:

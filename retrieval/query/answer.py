@@ -24,7 +24,7 @@ from retrieval.query.search import search
 from tenants.pool import tenant_transaction
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     import numpy as np
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tenants.config import Caller
 
 
-async def answer(caller: Caller, request: AnswerRequest) -> AsyncIterator[AnswerEvent]:
+async def answer(caller: Caller, request: AnswerRequest) -> AsyncGenerator[AnswerEvent, None]:
     """The question is stored before the first event, the trace completed before the last.
 
     Raises InvalidRequest, NotFound or Unavailable before anything is stored; later errors are
@@ -95,7 +95,7 @@ async def _tokens(
     history: Sequence[Message],
     outcome: Outcome,
     clock: Clock,
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     """The checked text, kept on the outcome as it comes, so that a cut-off answer is kept too."""
     assert outcome.route is not None
     checked = CitationFilter([hit.rank for hit in found.hits])

@@ -15,7 +15,7 @@ from retrieval.query.pricing import FREE_EMBEDDERS
 from retrieval.query.prompt import build_messages
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     import numpy as np
 
@@ -43,7 +43,7 @@ async def generate(
     request: AnswerRequest,
     found: Found,
     history: Sequence[Message],
-) -> AsyncIterator[Delta]:
+) -> AsyncGenerator[Delta, None]:
     """Pieces of the answer with its citations as `[n]`. Raises ProviderError."""
     if not found.hits:
         yield Delta(NOTHING_FOUND, finish_reason="stop")

@@ -24,7 +24,7 @@ from retrieval.query.request import parse_answer, parse_search
 from retrieval.query.streams import EventStream, event
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -74,10 +74,12 @@ async def _stream(caller: Caller, asked: AnswerRequest) -> EventStream:
     return EventStream(_render(first, events), {})
 
 
-async def _render(first: AnswerEvent, rest: AsyncIterator[AnswerEvent]) -> AsyncIterator[bytes]:
+async def _render(
+    first: AnswerEvent, rest: AsyncGenerator[AnswerEvent, None]
+) -> AsyncGenerator[bytes, None]:
     yield _as_sse(first)
     try:
-        async with contextlib.aclosing(rest):  # type: ignore[type-var]
+        async with contextlib.aclosing(rest):
             async for happened in rest:
                 yield _as_sse(happened)
     except Exception as error:  # noqa: BLE001 - the last place that can tell the reader

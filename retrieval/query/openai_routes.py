@@ -22,7 +22,7 @@ from retrieval.query.streams import EventStream, data_line, encode
 from retrieval.types import Message
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from starlette.requests import Request
 
@@ -161,11 +161,11 @@ def _spoken(message: Any) -> Message:
 
 
 async def _stream(
-    completion: Completion, events: AsyncIterator[AnswerEvent], *, include_usage: bool
-) -> AsyncIterator[bytes]:
+    completion: Completion, events: AsyncGenerator[AnswerEvent, None], *, include_usage: bool
+) -> AsyncGenerator[bytes, None]:
     yield completion.chunk({"role": "assistant", "content": ""})
     try:
-        async with contextlib.aclosing(events):  # type: ignore[type-var]
+        async with contextlib.aclosing(events):
             async for happened in events:
                 if isinstance(happened, TokenAdded):
                     yield completion.token(happened.text)

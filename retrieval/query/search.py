@@ -63,13 +63,13 @@ JOIN retrieval_document d ON d.id = c.document_id
 ORDER BY f.score DESC, c.id
 """
 FILTER_CLAUSES = {
-    "document_id": "AND document_id = %(document_id)s",
-    "access_level": "AND access_level = %(access_level)s",
-    "source": (
+    "document_id": sql.SQL("AND document_id = %(document_id)s"),
+    "access_level": sql.SQL("AND access_level = %(access_level)s"),
+    "source": sql.SQL(
         "AND document_id IN (SELECT e.id FROM retrieval_document e "
         "JOIN retrieval_source s ON s.id = e.source_id WHERE s.name = %(source)s)"
     ),
-    "path_prefix": (
+    "path_prefix": sql.SQL(
         "AND document_id IN (SELECT e.id FROM retrieval_document e "
         "WHERE starts_with(e.path, %(path_prefix)s))"
     ),
@@ -96,7 +96,7 @@ async def search(
         "top_k": request.top_k,
         **dict(request.filters),
     }
-    clauses = sql.SQL(" ".join(FILTER_CLAUSES[name] for name, _ in request.filters))
+    clauses = sql.SQL(" ").join(FILTER_CLAUSES[name] for name, _ in request.filters)
     statement = sql.SQL(HYBRID).format(filters=clauses)
     rows = await (await connection.execute(statement, parameters)).fetchall()
     near = [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from starlette.types import Receive, Scope, Send
 
@@ -33,7 +33,7 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, source: AsyncIterator[bytes], headers: dict[str, str]) -> None:
+    def __init__(self, source: AsyncGenerator[bytes, None], headers: dict[str, str]) -> None:
         super().__init__(headers={**HEADERS, **headers})
         del self.headers["content-length"]
         self.source = source
@@ -52,7 +52,7 @@ class EventStream(Response):
                 await pump
 
     async def _pump(self, send: Send) -> None:
-        async with contextlib.aclosing(self.source):  # type: ignore[type-var]
+        async with contextlib.aclosing(self.source):
             async for piece in self.source:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -17,6 +17,7 @@ class Schedule:
 SCHEDULES = (
     Schedule("Index waiting documents", "retrieval.tasks.dispatch_documents", 5),
     Schedule("Mark interrupted answers", "retrieval.tasks.mark_interrupted", 60),
+    Schedule("Look after moves of tenants", "tenants.tasks.tend_moves", 60),
 )
 
 

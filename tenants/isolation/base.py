@@ -16,6 +16,7 @@ class Isolation:
     """Works on the owner's cursor, inside the caller's transaction."""
 
     level: ClassVar[str]
+    is_pool: ClassVar[bool] = True
 
     def schema_name(self, slug: str) -> str:
         raise NotImplementedError
@@ -23,6 +24,9 @@ class Isolation:
     def provision(self, cursor: CursorWrapper, tenant: TenantLike) -> None:
         """Makes what the tenant's rows need to be stored."""
         raise NotImplementedError
+
+    def drop_own(self, cursor: CursorWrapper, tenant: TenantLike) -> None:
+        """Drops at once what only this tenant's rows are in; what it shares with others stays."""
 
     def remove(self, cursor: CursorWrapper, tenant: TenantLike) -> None:
         """Removes every row of the tenant, and what provision made."""

@@ -32,8 +32,11 @@ class PartitionIsolation(Isolation):
             f"{row_level_security(partition)}"
         )
 
-    def remove(self, cursor: CursorWrapper, tenant: TenantLike) -> None:
+    def drop_own(self, cursor: CursorWrapper, tenant: TenantLike) -> None:
         cursor.execute(f"DROP TABLE IF EXISTS {_partition(tenant)}")
+
+    def remove(self, cursor: CursorWrapper, tenant: TenantLike) -> None:
+        self.drop_own(cursor, tenant)
         delete_rows(cursor, tenant)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 class SchemaIsolation(Isolation):
     level = "schema"
+    is_pool = False
 
     def schema_name(self, slug: str) -> str:
         return f"t_{slug.replace('-', '_')}"

@@ -1,0 +1,48 @@
+"""What Celery runs for tenants."""
+
+from __future__ import annotations
+
+import structlog
+from kombu.exceptions import KombuError
+
+from ragadmin.celery import app
+from ragadmin.errors import RagadminError
+from tenants.moving.request import (
+    clean_up_tenant,
+    run_waiting_move,
+    tenants_to_clean,
+    waiting_moves,
+)
+
+log = structlog.get_logger(__name__)
+
+
+def hint_move(move_id: int) -> None:
+    """Asks for a worker. With Redis down the move waits, and beat asks again when it is back."""
+    try:
+        run_move.apply_async([move_id], retry=False)  # pyright: ignore[reportFunctionMemberAccess]
+    except KombuError as error:
+        log.warning("no hint given: the queue cannot be reached", error=str(error))
+
+
+@app.task
+def run_move(move_id: int) -> None:
+    try:
+        run_waiting_move(move_id)
+    except RagadminError as error:
+        # It stands in the move's row, where the page shows it.
+        log.warning("move failed", move=move_id, error=error.message)
+
+
+@app.task
+def tend_moves() -> None:
+    """Every minute: hints again at moves that wait, removes what dead and finished ones left."""
+    for move_id in waiting_moves():
+        hint_move(move_id)
+    for tenant_id in tenants_to_clean():
+        try:
+            cleaned = clean_up_tenant(tenant_id)
+        except RagadminError as error:
+            log.info("not cleaned up yet", tenant_id=tenant_id, reason=error.message)
+        else:
+            log.info("cleaned up after moves", tenant_id=tenant_id, moves=cleaned)

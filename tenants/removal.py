@@ -230,5 +230,5 @@ def _noted_files(cursor: CursorWrapper, tenant: Tenant) -> list[str]:
                     " WHERE tenant_id = %s",
                     [place.pk],
                 )
-                keys += [key for (key,) in cursor.fetchall()]
+                keys += [key for (key,) in cursor.fetchall() if storage.is_of(tenant.pk, key)]
     return keys

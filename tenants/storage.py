@@ -34,6 +34,10 @@ def file_keys(tenant_id: int, kind: str = FILES) -> list[str]:
         return []
 
 
+def is_of(tenant_id: int, key: str) -> bool:
+    return key.startswith((f"{FILES}/{tenant_id}/", f"{EXPORTS}/{tenant_id}/"))
+
+
 def tenants_with_files() -> set[int]:
     """Ids. Empty where the storage cannot list."""
     found: set[int] = set()

@@ -11,12 +11,15 @@ from tenants.tables import row_level_security
 
 # Partitioned from the first day, so that a pool of tenants can give each one its own partition.
 # A sequence and not an identity column: identity on partitioned tables needs PostgreSQL 17.
+# The key to documents names the tenant, so that a document's deletion looks at one partition only,
+# and no chunk can belong to another tenant's document.
 CREATE_CHUNK = """
+ALTER TABLE retrieval_document ADD CONSTRAINT document_of_tenant UNIQUE (tenant_id, id);
 CREATE SEQUENCE retrieval_chunk_id_seq;
 CREATE TABLE retrieval_chunk (
     tenant_id bigint NOT NULL DEFAULT current_setting('ragadmin.tenant_id')::bigint,
     id bigint NOT NULL DEFAULT nextval('retrieval_chunk_id_seq'),
-    document_id uuid NOT NULL REFERENCES retrieval_document (id) ON DELETE CASCADE,
+    document_id uuid NOT NULL,
     generation integer NOT NULL DEFAULT 1,
     ordinal integer NOT NULL,
     text text NOT NULL,
@@ -29,7 +32,9 @@ CREATE TABLE retrieval_chunk (
     embedding halfvec NOT NULL,
     terms integer[] NOT NULL,
     term_weights sparsevec NOT NULL,
-    PRIMARY KEY (tenant_id, id)
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, document_id) REFERENCES retrieval_document (tenant_id, id)
+        ON DELETE CASCADE
 ) PARTITION BY LIST (tenant_id);
 ALTER SEQUENCE retrieval_chunk_id_seq OWNED BY retrieval_chunk.id;
 CREATE TABLE retrieval_chunk_default PARTITION OF retrieval_chunk DEFAULT;

@@ -104,6 +104,11 @@ class Tenant(models.Model):
         default=0.2, validators=[MinValueValidator(0), MaxValueValidator(1)]
     )
     provider = models.ForeignKey(Provider, null=True, blank=True, on_delete=models.SET_NULL)
+    # How far an HNSW index is searched; 0: there is none, and every vector is compared.
+    hnsw_ef = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    # Of the true ten nearest, the share that the index finds, by the last measurement.
+    vector_recall = models.FloatField(null=True, editable=False)
+    vector_checked_at = models.DateTimeField(null=True, editable=False)
     # Raised in the transaction that changes any document, so that readers can tell old from new.
     corpus_revision = models.BigIntegerField(default=0, db_default=0)
     last_served_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -37,10 +37,17 @@ def create_tenant(
     isolation: str = Tenant.Isolation.SCHEMA,
     embedding_model: str = "",
     actor: User | str | None = None,
+    is_canary: bool = False,
 ) -> Tenant:
     """Provisions a tenant, all in one transaction. Raises InvalidRequest, Conflict."""
     slug = slug.strip()
     _check_slug(slug)
+    if slug.startswith(Tenant.CANARY_PREFIX) and not is_canary:
+        raise InvalidRequest(
+            f"Slugs that begin with {Tenant.CANARY_PREFIX!r} are kept for the isolation check: "
+            "choose another.",
+            extra={"field": "slug"},
+        )
     level = isolation_of(isolation)
     model = embedding_model or settings.EMBEDDING_MODEL
     tenant = Tenant(

@@ -44,6 +44,13 @@ WHERE id = (
     ORDER BY available_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING id, document_id, attempts
 """  # noqa: S608 - of constants
+_CLAIM_ONE = f"""
+UPDATE public.tenants_documentjob SET
+    attempts = attempts + 1, lease_holder = %(holder)s,
+    lease_until = now() + make_interval(secs => %(seconds)s)
+WHERE tenant_id = %(tenant)s AND document_id = %(document)s AND {_CLAIMABLE}
+RETURNING id, attempts
+"""  # noqa: S608 - of constants
 _ENQUEUE = """
 INSERT INTO public.tenants_documentjob AS job (tenant_id, document_id) VALUES (%s, %s)
 ON CONFLICT (tenant_id, document_id) DO UPDATE SET
@@ -77,7 +84,7 @@ def enqueue(tenant: TenantLike, document_id: UUID) -> None:
 
 def claim_next(worker: str) -> Claim | None:
     """The next document of the least recently served tenant that is not suspended."""
-    holder = f"{worker[:150]}/{uuid.uuid4().hex[:12]}"
+    holder = _new_holder(worker)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_NEXT_TENANTS)
         for (tenant_id,) in cursor.fetchall():
@@ -91,6 +98,16 @@ def claim_next(worker: str) -> Claim | None:
                 tenant = Tenant.objects.get(pk=tenant_id)
                 return Claim(job_id, tenant, document_id, holder, attempts)
     return None
+
+
+def claim_document(tenant: Tenant, document_id: UUID, worker: str) -> Claim | None:
+    """This document and no other, out of turn. None: it is not waiting, or somebody else's by now."""
+    holder = _new_holder(worker)
+    values = {"holder": holder, "seconds": LEASE_SECONDS, "tenant": tenant.pk}
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM_ONE, values | {"document": document_id})
+        row = cursor.fetchone()
+    return Claim(row[0], tenant, document_id, holder, row[1]) if row else None
 
 
 def has_claimable() -> bool:
@@ -134,6 +151,10 @@ def release_leases(worker: str) -> int:
     """For a worker that starts: what it held before was lost with its last process."""
     mine = DocumentJob.objects.filter(lease_holder__startswith=f"{worker[:150]}/")
     return mine.update(lease_until=None, lease_holder="")
+
+
+def _new_holder(worker: str) -> str:
+    return f"{worker[:150]}/{uuid.uuid4().hex[:12]}"
 
 
 def _own(claim: Claim):  # noqa: ANN202

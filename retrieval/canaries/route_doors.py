@@ -1,0 +1,209 @@
+"""Doors of the API and the pages, one for each route that Django knows: a new route is tried from the
+day it is added, or the check fails because it does not know what to put into the route's address."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from retrieval.canaries.calls import Reply, call_api, local_host
+from retrieval.canaries.cast import Attempt, Cast  # noqa: TC001 - the door's signature
+from retrieval.canaries.doors import NOTHING, Door, Sight, door
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+API, PAGES = "API", "Pages"
+API_ROOT, PAGE_ROOT = "api/v1/", "t/<slug:slug>/"
+# These are for operators: every visitor of a tenant is refused, its own owner too.
+OPERATOR_ROOTS = ("api/v1/tenants/", "operator/")
+# No tenant's data: probes of life, signing in, the API's own description, whatever is unknown.
+OPEN_ROOTS = ("healthz", "readyz", "accounts/", "api/schema/", "api/docs/", "^api/")
+PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
+# Of things that every installation has, and no tenant.
+INSTALLATION_IDS = {"pk": 1}
+# What the route wants to read before it looks for the id.
+BODIES: dict[str, Any] = {"answers/<uuid:answer_id>/feedback/": {"rating": "up"}}
+# A page that only takes the other method.
+WRONG_METHOD = 405
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    address: str
+    methods: tuple[str, ...]
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return tuple(PARAMETER.findall(self.address))
+
+    @property
+    def is_for_operators(self) -> bool:
+        return self.address.startswith(OPERATOR_ROOTS)
+
+    @property
+    def is_api(self) -> bool:
+        return self.address.startswith(API_ROOT)
+
+    def path(self, ids: dict[str, Any]) -> str:
+        return "/" + PARAMETER.sub(lambda found: str(ids[found[1]]), self.address)
+
+
+def route_doors() -> list[Door]:
+    routes = sorted(find_routes(), key=lambda route: (route.is_for_operators, not route.is_api))
+    doors = []
+    for (for_operators, is_page), found in groupby(
+        routes, key=lambda route: (route.is_for_operators, not route.is_api)
+    ):
+        section = PAGES if is_page else API
+        if for_operators:
+            doors.append(_operator_door(section, list(found)))
+        else:
+            doors += [_tenant_door(section, route) for route in found]
+    return doors
+
+
+def find_routes() -> list[Route]:
+    """Each route that could show or take something of a tenant."""
+    return [
+        Route(address, _methods(pattern))
+        for address, pattern in _walk(get_resolver().url_patterns, "")
+        if not address.startswith(OPEN_ROOTS) and address
+    ]
+
+
+def _walk(patterns: list[Any], prefix: str) -> Iterator[tuple[str, URLPattern]]:
+    for pattern in patterns:
+        address = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from _walk(pattern.url_patterns, address)
+        else:
+            yield address, pattern
+
+
+def _methods(pattern: URLPattern) -> tuple[str, ...]:
+    """A page does not tell which it takes: one that refuses the first is tried with the second."""
+    view = getattr(pattern.callback, "cls", None)
+    if view is None:
+        return ("GET", "POST")
+    wanted = ("get", "post", "put", "patch", "delete")
+    return tuple(name.upper() for name in wanted if hasattr(view, name))
+
+
+def _tenant_door(section: str, route: Route) -> Door:
+    shows = "GET" in route.methods and not route.address.endswith(("/retry/", "/feedback/"))
+    return Door(
+        section=section,
+        title=f"/{route.address}",
+        about=f"{', '.join(route.methods)} with the visitor's own "
+        f"{'API key' if route.is_api else 'browser session'} and the canary's ids.",
+        probe=_probe(route),
+        shows_own=shows and _holds_documents(route),
+    )
+
+
+def _holds_documents(route: Route) -> bool:
+    """The list of documents, a document, an answer: its owner sees the word there."""
+    names = {"document_id", "answer_id", "trace_id"}
+    is_list = route.address in {f"{API_ROOT}documents/", f"{PAGE_ROOT}documents/"}
+    is_action = route.address.endswith(("retry/", "delete/", "feedback/"))
+    return is_list or (bool(names & set(route.parameters)) and not is_action)
+
+
+def _operator_door(section: str, routes: list[Route]) -> Door:
+    def probe(cast: Cast, attempt: Attempt) -> Sight:
+        return sum((_probe(route)(cast, attempt) for route in routes), NOTHING)
+
+    what = "pages" if section == PAGES else "API"
+    about = f"All {len(routes)} routes for operators, with what a tenant's owner has."
+    return Door(section, f"The operator's {what}", about, probe, shows_own=False, within=False)
+
+
+def _probe(route: Route) -> Callable[[Cast, Attempt], Sight]:
+    def probe(cast: Cast, attempt: Attempt) -> Sight:
+        sight = NOTHING
+        for ids in _ids(route, attempt):
+            unknown = [name for name in route.parameters if name not in ids]
+            if unknown:
+                return Sight(broken=f"Not probed: no canary has a {unknown[0]}.")
+            for method in _methods_to_try(route, attempt):
+                sight += _judge(route, attempt, method, _call(route, attempt, method, ids))
+        return sight
+
+    return probe
+
+
+def _ids(route: Route, attempt: Attempt) -> Iterator[dict[str, Any]]:
+    """The canary's ids below the canary's address, and below the visitor's own."""
+    ids = INSTALLATION_IDS | dict(attempt.target.ids)
+    yield ids
+    if attempt.is_foreign and len(route.parameters) > 1 and "slug" in route.parameters:
+        yield ids | {"slug": attempt.visitor.tenant.slug}
+
+
+def _methods_to_try(route: Route, attempt: Attempt) -> tuple[str, ...]:
+    """A visitor who is at home may change what is theirs: only documents out of sight are tried.
+
+    Without an id in the address there is nothing of another tenant's to change.
+    """
+    if route.is_for_operators:
+        return route.methods
+    out_of_sight = "document_id" in route.parameters and not _may_read(attempt)
+    changes_something = route.parameters and (attempt.is_foreign or out_of_sight)
+    return route.methods if changes_something else tuple(set(route.methods) & {"GET"})
+
+
+def _may_read(attempt: Attempt) -> bool:
+    """Owners at home."""
+    return not attempt.is_foreign and "internal" in attempt.visitor.levels
+
+
+def _must_refuse(route: Route, attempt: Attempt) -> bool:
+    if attempt.is_foreign:
+        return route.is_for_operators or bool(route.parameters)
+    return "document_id" in route.parameters and not _may_read(attempt)
+
+
+def _call(route: Route, attempt: Attempt, method: str, ids: dict[str, Any]) -> Reply:
+    path, visitor = route.path(ids), attempt.visitor
+    if not route.is_api:
+        return visitor.browser.call(method, path)
+    client = Client(raise_request_exception=False, headers={"host": local_host()})
+    body = BODIES.get(route.address.removeprefix(API_ROOT))
+    return call_api(client, method, path, visitor.key, body)
+
+
+def _judge(route: Route, attempt: Attempt, method: str, reply: Reply) -> Sight:
+    said = f"{method} {route.address} said {reply.status}."
+    if reply.status == WRONG_METHOD:
+        return NOTHING
+    if reply.status >= 500:
+        return Sight(broken=said)
+    if not _must_refuse(route, attempt):
+        return Sight(reply.text, broken="" if reply.status < 400 or _is_own(route) else said)
+    if reply.is_refused:
+        return Sight(reply.text)
+    if reply.status < 400:
+        return Sight(reply.text, granted=said)
+    return Sight(reply.text, broken=f"Refused before the id was looked at: {said}")
+
+
+def _is_own(route: Route) -> bool:
+    """Below one's own tenant a 403 or 404 is an answer: a role that may not, a thing not seen."""
+    return bool(route.parameters)
+
+
+@door(API, "The API with a browser session", shows_own=True, within=False)
+def use_session_for_api(cast: Cast, attempt: Attempt) -> Sight:
+    """GET /api/v1/documents/ with the visitor's browser session, in the name of the canary's tenant."""
+    headers = {"x-ragadmin-tenant": attempt.target.tenant.slug}
+    reply = attempt.visitor.browser.call("GET", "/api/v1/documents/", headers)
+    if not attempt.is_foreign:
+        return Sight(reply.text)
+    said = "" if reply.is_refused else f"It said {reply.status}."
+    return Sight(reply.text, granted=said)

@@ -71,6 +71,7 @@ def prepare_installation(*, with_demo: bool, tell: Callable[[str], None]) -> Sig
     try:
         prepare_database()
         _migrate(tell)
+        _migrate_schemas(tell)
         setup_schedules()
         sign_in = _operator_sign_in()
         if with_demo:
@@ -93,6 +94,21 @@ def _migrate(tell: Callable[[str], None]) -> None:
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         tell("migrating the database")
         call_command("migrate", database="owner", verbosity=0, interactive=False)
+
+
+def _migrate_schemas(tell: Callable[[str], None]) -> None:
+    """A tenant that cannot be migrated is told of and left out: the others have to be served."""
+    from tenants.migrate import migrate_schemas
+
+    outcome = migrate_schemas(tell=tell)
+    for failure in outcome.failures:
+        tell(f"tenant schema {failure.schema}: {failure.reason}")
+    if outcome.stopped_at_canary:
+        raise ConfigurationError(
+            f"The tenant schemas that go first could not be migrated to {outcome.newest}; "
+            f"{outcome.left} others were left as they were. Start the release from before, "
+            "or mend the cause and start again."
+        )
 
 
 def collect_static(tell: Callable[[str], None]) -> None:

@@ -18,11 +18,15 @@ from django.db.migrations.loader import MigrationLoader
 
 from ragadmin.errors import RagadminError
 from ragadmin.heartbeats import ALIVE_SECONDS, seconds_since_life
-from tenants.models import SchemaVersion
+from tenants.compiled import migration_names
+from tenants.migrate import check_schemas
 from tenants.schema import OLDEST_PGVECTOR
+from tenants.schema_check import MISSING, UNRECORDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+OF_ONE_TENANT = (MISSING, UNRECORDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,24 +96,33 @@ def probe_pgvector() -> str:
 
 
 def probe_migrations() -> str:
-    leaves, latest_schema = _newest_migrations()
     with connection.cursor() as cursor:
         cursor.execute("SELECT app, name FROM django_migrations")
-        missing = leaves - set(cursor.fetchall())
+        missing = _newest_migrations() - set(cursor.fetchall())
     if missing:
         app, name = min(missing)
         raise NotWell(f"{app} lacks {name}: run `manage.py up` or `migrate --database owner`.")
-    behind = SchemaVersion.objects.exclude(version=latest_schema).count()
-    if behind:
-        raise NotWell(f"{behind} tenant schemas are behind {latest_schema}.")
-    return f"tables and tenant schemas at {latest_schema}"
+    others = [found for found in check_schemas() if found.kind not in OF_ONE_TENANT]
+    if others:
+        raise NotWell(
+            f"{len(others)} tenant schemas are not at {migration_names()[-1]}"
+            f" ({others[0].schema} first): run `manage.py migrate_schemas`."
+        )
+    return f"tables and tenant schemas at {migration_names()[-1]}"
+
+
+def probe_tenant_schemas() -> str:
+    """Apart from the migrations: a schema that is gone concerns one tenant, not whoever asks."""
+    lost = [found for found in check_schemas() if found.kind in OF_ONE_TENANT]
+    if lost:
+        raise NotWell(f"{len(lost)} damaged; {lost[0].schema}: {lost[0]}.")
+    return "every tenant has its schema"
 
 
 @lru_cache(maxsize=1)
-def _newest_migrations() -> tuple[frozenset[tuple[str, str]], str]:
+def _newest_migrations() -> frozenset[tuple[str, str]]:
     leaves = MigrationLoader(None).graph.leaf_nodes()
-    public = frozenset(leaf for leaf in leaves if leaf[0] not in settings.TENANT_APPS)
-    return public, next(name for app, name in leaves if app in settings.TENANT_APPS)
+    return frozenset(leaf for leaf in leaves if leaf[0] not in settings.TENANT_APPS)
 
 
 def probe_redis() -> str:
@@ -153,6 +166,7 @@ PROBES = [
     Probe("database", "Everything.", probe_database, needed_for_requests=True),
     Probe("pgvector", "Search, answers and indexing.", probe_pgvector),
     Probe("migrations", "Whatever was added last.", probe_migrations, needed_for_requests=True),
+    Probe("tenant schemas", "The tenants named; all others work.", probe_tenant_schemas),
     Probe(
         "redis",
         "New documents are not indexed, caches are empty; questions are still answered.",

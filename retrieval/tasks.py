@@ -14,6 +14,7 @@ from django.utils import timezone
 from kombu.exceptions import KombuError
 
 from ragadmin.celery import app
+from ragadmin.errors import SchemaMissing
 from retrieval.indexing import queue
 from retrieval.models import QueryTrace
 from tenants.context import tenant_context
@@ -65,16 +66,21 @@ def dispatch_documents() -> None:
 @app.task
 def mark_interrupted() -> None:
     """Every minute: an answer whose process died is not `running` for ever."""
-    before = timezone.now() - LONGEST_ANSWER
     for tenant in Tenant.objects.filter(status=Tenant.Status.ACTIVE).iterator():
-        with tenant_context(tenant):
-            QueryTrace.objects.filter(
-                status=QueryTrace.Status.RUNNING, created_at__lt=before
-            ).update(
-                status=QueryTrace.Status.FAILED,
-                error_code="interrupted",
-                error_message="The process that answered this question stopped before it was done.",
-            )
+        try:
+            _mark_interrupted(tenant)
+        except SchemaMissing as error:  # the other tenants' turn must come
+            log.warning("interrupted answers not looked for", tenant=tenant.slug, code=error.code)
+
+
+def _mark_interrupted(tenant: Tenant) -> None:
+    before = timezone.now() - LONGEST_ANSWER
+    with tenant_context(tenant):
+        QueryTrace.objects.filter(status=QueryTrace.Status.RUNNING, created_at__lt=before).update(
+            status=QueryTrace.Status.FAILED,
+            error_code="interrupted",
+            error_message="The process that answered this question stopped before it was done.",
+        )
 
 
 @worker_init.connect

@@ -41,9 +41,11 @@ FROM public.tenants_tenant WHERE id = %s
 """
 
 LACKS_TABLES = """
-SELECT NOT coalesce(bool_and(to_regclass(
-    quote_ident(schema_name) || '.' || quote_ident(name)) IS NOT NULL), false)
-FROM public.tenants_tenant, unnest(%(tables)s::text[]) AS name WHERE id = %(id)s
+SELECT count(c.oid) < cardinality(%(tables)s::name[]) AS lacks_tables
+FROM public.tenants_tenant tenant
+LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = tenant.schema_name::name
+LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = ANY(%(tables)s::name[])
+WHERE tenant.id = %(id)s
 """
 
 _current: ContextVar[TenantLike | None] = ContextVar("current_tenant", default=None)

@@ -30,6 +30,7 @@ ADMIN_PAGES = (
 )
 OPERATOR_PAGES = (
     ("Tenants", "tenant", ""),
+    ("Fleet", "list", "fleet/"),
     ("Models", "model", "models/"),
     ("Services", "server", "services/"),
     ("Audit", "shield", "audit/"),

@@ -119,7 +119,7 @@ async def _enter(connection: Connection, tenant: TenantConfig) -> None:
 async def _lacks_tables(connection: Connection, tenant: TenantConfig) -> bool:
     cursor = await connection.execute(LACKS_TABLES, lacks_tables_values(tenant))
     row = await cursor.fetchone()
-    return bool(row and next(iter(row.values())))
+    return bool(row and row["lacks_tables"])
 
 
 def pool_statistics() -> dict[str, Any]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tenants.views import home, installation, keys, members, operator, providers, settings
+from tenants.views import fleet, home, installation, keys, members, operator, providers, settings
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -30,6 +30,7 @@ urlpatterns = [
         name="operator-default-model",
     ),
     path("operator/models/<int:pk>/delete/", providers.delete_model, name="operator-delete-model"),
+    path("operator/fleet/", fleet.fleet, name="operator-fleet"),
     path("operator/services/", installation.services, name="operator-services"),
     path("operator/audit/", installation.audit, name="operator-audit"),
     path("t/<slug:slug>/keys/", keys.keys, name="keys"),

@@ -12,7 +12,13 @@ import structlog
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
-from ragadmin.errors import ExtractionError, ProviderError, RagadminError, TenantGone
+from ragadmin.errors import (
+    ExtractionError,
+    ProviderError,
+    RagadminError,
+    SchemaMissing,
+    TenantGone,
+)
 from retrieval.indexing import chunking, extract, files, queue, store
 from retrieval.models import Document
 from retrieval.providers.embedders import get_embedder
@@ -54,6 +60,9 @@ def index_document(claim: Claim) -> None:
         _index_claimed(claim)
     except TenantGone:
         log.warning("tenant deleted while a document was indexed", tenant=claim.tenant.slug)
+    except SchemaMissing as error:  # its documents can wait until an operator has restored it
+        log.warning("indexing put off", document=str(claim.document_id), code=error.code)
+        queue.put_off(claim)
 
 
 def _index_claimed(claim: Claim) -> None:

@@ -69,13 +69,17 @@ class Provider(models.Model):
 
 class TenantQuerySet(models.QuerySet["Tenant"]):
     def customers(self) -> TenantQuerySet:
-        """Without the canaries of the isolation check, which are nobody's."""
-        return self.exclude(slug__startswith=Tenant.CANARY_PREFIX)
+        """Without those that the installation makes for its own checks, which are nobody's."""
+        found = self.exclude(slug__startswith=Tenant.CANARY_PREFIX)
+        return found.exclude(slug__startswith=Tenant.COMPARISON_PREFIX)
 
 
 class Tenant(models.Model):
     # Of the tenants that the isolation check makes for itself (retrieval.canaries).
     CANARY_PREFIX = "canary-"
+    # Of those that a comparison of the levels makes and removes (retrieval.comparison).
+    COMPARISON_PREFIX = "cmp-"
+    KEPT_PREFIXES = (CANARY_PREFIX, COMPARISON_PREFIX)
 
     class Isolation(models.TextChoices):
         SCHEMA = "schema"

@@ -37,17 +37,14 @@ def create_tenant(
     isolation: str = Tenant.Isolation.SCHEMA,
     embedding_model: str = "",
     actor: User | str | None = None,
-    is_canary: bool = False,
+    is_own: bool = False,
 ) -> Tenant:
-    """Provisions a tenant, all in one transaction. Raises InvalidRequest, Conflict."""
+    """Provisions a tenant, all in one transaction. Raises InvalidRequest, Conflict.
+
+    `is_own`: the installation makes it for its own checks.
+    """
     slug = slug.strip()
-    _check_slug(slug)
-    if slug.startswith(Tenant.CANARY_PREFIX) and not is_canary:
-        raise InvalidRequest(
-            f"Slugs that begin with {Tenant.CANARY_PREFIX!r} are kept for the isolation check: "
-            "choose another.",
-            extra={"field": "slug"},
-        )
+    _check_slug(slug, is_own)
     level = isolation_of(isolation)
     model = embedding_model or settings.EMBEDDING_MODEL
     tenant = Tenant(
@@ -123,7 +120,7 @@ def add_member(
     return member
 
 
-def _check_slug(slug: str) -> None:
+def _check_slug(slug: str, is_own: bool) -> None:
     if not SLUG.fullmatch(slug):
         raise InvalidRequest(
             "A slug has 3 to 40 characters: small letters a-z, digits and hyphens; "
@@ -133,4 +130,10 @@ def _check_slug(slug: str) -> None:
     if slug in RESERVED_SLUGS:
         raise InvalidRequest(
             f"The slug {slug!r} is reserved: choose another.", extra={"field": "slug"}
+        )
+    if slug.startswith(Tenant.KEPT_PREFIXES) and not is_own:
+        raise InvalidRequest(
+            f"Slugs that begin with {' or '.join(Tenant.KEPT_PREFIXES)} are kept for ragadmin's own "
+            "checks: choose another.",
+            extra={"field": "slug"},
         )

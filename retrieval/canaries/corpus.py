@@ -109,7 +109,7 @@ def _tenant(slug: str, level: str) -> Tenant:
             name=f"Canary {slug.removeprefix(Tenant.CANARY_PREFIX)}",
             isolation=level,
             embedding_model=EMBEDDING_MODEL,
-            is_canary=True,
+            is_own=True,
         )
     if tenant.isolation != level:
         raise Unavailable(f"{slug} is at {tenant.isolation} now: move it back to {level}.")

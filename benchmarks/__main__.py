@@ -7,7 +7,7 @@ import sys
 
 from ragadmin.installation import PROJECT_DIR
 
-ALL = ("startup", "tenants", "embedding", "indexing", "streaming")
+ALL = ("startup", "tenants", "schemas", "embedding", "indexing", "streaming")
 LONGEST_SECONDS = 900
 
 

@@ -1,4 +1,4 @@
-"""What a new tenant costs, beside the bare SQL of the same tables on the same server."""
+"""What a new tenant costs at each level, beside the bare SQL of a schema's tables on the same server."""
 
 from __future__ import annotations
 
@@ -10,43 +10,41 @@ from benchmarks.common import median_ms, percentile, report, temporary_folder
 from benchmarks.database import database
 
 TENANTS = 40
+LEVELS = ("schema", "partition", "shared")
 
 
 def main() -> None:
     with temporary_folder() as folder, database(folder) as url:
-        bare, whole = [], []
+        seconds: dict[str, list[float]] = {"bare SQL": [], **{level: [] for level in LEVELS}}
         for number in range(TENANTS):
-            bare.append(time_raw_sql(url, number))
-            whole.append(time_create_tenant(number))
-    ours, theirs = whole[1:], bare[1:]  # the first of each compiles the SQL and warms the catalog
+            seconds["bare SQL"].append(time_raw_sql(url, f"raw_{number}"))
+            for level in LEVELS:
+                seconds[level].append(time_create_tenant(f"bench-{level}-{number}", level))
     rows = [
         {
             "what": what,
-            "median_ms": median_ms(seconds),
-            "p95_ms": percentile(seconds, 0.95) * 1000,
-            "first_ms": first * 1000,
+            "median_ms": median_ms(times[1:]),
+            "p95_ms": percentile(times[1:], 0.95) * 1000,
+            "first_ms": times[0] * 1000,  # compiles the SQL, makes the pool, warms the catalog
         }
-        for what, seconds, first in (
-            ("create_tenant", ours, whole[0]),
-            ("bare SQL", theirs, bare[0]),
-        )
+        for what, times in seconds.items()
     ]
-    report("tenants", rows, ratio=median_ms(ours) / median_ms(theirs))
+    ratio = median_ms(seconds["schema"][1:]) / median_ms(seconds["bare SQL"][1:])
+    report("tenants", rows, ratio=ratio)
 
 
-def time_create_tenant(number: int) -> float:
+def time_create_tenant(slug: str, isolation: str) -> float:
     from tenants.services import create_tenant
 
     start = time.perf_counter()
-    create_tenant(slug=f"bench-{number}")
+    create_tenant(slug=slug, isolation=isolation)
     return time.perf_counter() - start
 
 
-def time_raw_sql(url: str, number: int) -> float:
+def time_raw_sql(url: str, schema: str) -> float:
     from tenants.schema import compiled_schema
 
     sql, _ = compiled_schema()
-    schema = f"raw_{number}"
     with psycopg.connect(url, autocommit=True) as connection:
         start = time.perf_counter()
         statements = (

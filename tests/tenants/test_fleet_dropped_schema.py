@@ -9,6 +9,7 @@ from django.db import connection
 from django.test import Client
 
 from ragadmin.errors import SchemaMissing
+from ragadmin.first_start import prepare_installation
 from ragadmin.health import run_checks, run_readiness_checks
 from retrieval.indexing import index, queue
 from retrieval.models import Document, QueryTrace
@@ -88,6 +89,13 @@ def test_it_makes_one_line_of_the_services_red_and_the_installation_stays_ready(
 def test_the_fleet_shows_it_red(dropped):
     page = dropped.client("operator").get("/operator/fleet/", {"q": dropped.tenant.slug})
     assert '<span class="badge badge-bad">Missing</span>' in page.content.decode()
+
+
+def test_the_installation_starts_and_says_so(dropped):
+    told: list[str] = []
+    prepare_installation(with_demo=False, tell=told.append)
+    (line,) = [line for line in told if dropped.tenant.schema_name in line]
+    assert "not in the database" in line
 
 
 def test_a_table_that_no_tenant_has_is_still_a_fault_of_the_code(tenant):

@@ -15,13 +15,16 @@ from tenants.configure import update_tenant
 from tenants.grants import granter_of_caller
 from tenants.keys import create_api_key, revoke_api_key
 from tenants.members import change_member, invite_member, remove_member
-from tenants.models import ApiKey, Membership, Tenant, User
+from tenants.models import ApiKey, Membership, Tenant, TenantMove, User
+from tenants.moving.request import begin_move, cancel_move
 from tenants.serializers import (
     KeyCreateSerializer,
     KeySerializer,
     MemberChangeSerializer,
     MemberCreateSerializer,
     MemberSerializer,
+    MoveCreateSerializer,
+    MoveSerializer,
     NewKeySerializer,
     NewMemberSerializer,
     TenantChangeSerializer,
@@ -29,6 +32,7 @@ from tenants.serializers import (
     TenantSerializer,
 )
 from tenants.services import create_tenant
+from tenants.tasks import hint_move
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -83,6 +87,32 @@ class TenantDetail(APIView):
         changes = read(TenantChangeSerializer, request)
         tenant = update_tenant(tenant=find_tenant(slug), actor=actor_of(request), **changes)
         return Response(TenantSerializer(tenant).data)
+
+
+class TenantMoveView(APIView):
+    """The tenant's last move. A worker does it; it can be watched and cancelled here."""
+
+    permission_classes = (HasScope("operator"),)
+
+    @extend_schema(responses=MoveSerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        move = TenantMove.objects.filter(tenant=find_tenant(slug)).order_by("-pk").first()
+        if move is None:
+            raise NotFound("The tenant was never moved.")
+        return Response(MoveSerializer(move).data)
+
+    @extend_schema(request=MoveCreateSerializer, responses={202: MoveSerializer})
+    def post(self, request: Request, slug: str) -> Response:
+        to = read(MoveCreateSerializer, request)["to"]
+        move = begin_move(find_tenant(slug), to, actor_of(request))
+        hint_move(move.pk)
+        return Response(MoveSerializer(move).data, status=202)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, slug: str) -> Response:
+        if not cancel_move(find_tenant(slug), actor_of(request)):
+            raise NotFound("No move of this tenant is going on.")
+        return Response(status=204)
 
 
 class KeyList(ListAPIView):

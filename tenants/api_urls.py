@@ -7,6 +7,7 @@ from tenants import api
 urlpatterns = [
     path("tenants/", api.TenantList.as_view()),
     path("tenants/<slug:slug>/", api.TenantDetail.as_view()),
+    path("tenants/<slug:slug>/move/", api.TenantMoveView.as_view()),
     path("tenants/<slug:slug>/keys/", api.KeyList.as_view()),
     path("tenants/<slug:slug>/keys/<uuid:key_id>/", api.KeyDetail.as_view()),
     path("members/", api.MemberList.as_view()),

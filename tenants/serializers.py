@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rest_framework import serializers
 
 from tenants.keys import TENANT_SCOPES
-from tenants.models import ApiKey, Membership, Provider, Tenant
+from tenants.models import ApiKey, Membership, Provider, Tenant, TenantMove
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,6 +79,28 @@ class TenantChangeSerializer(StrictSerializer):
     provider = serializers.SlugRelatedField(
         slug_field="name", queryset=Provider.objects.all(), allow_null=True, required=False
     )
+
+
+class MoveCreateSerializer(StrictSerializer):
+    to = serializers.ChoiceField(Tenant.Isolation.choices)
+
+
+class MoveSerializer(serializers.ModelSerializer[TenantMove]):
+    class Meta:
+        model = TenantMove
+        fields = (
+            "from_isolation",
+            "to_isolation",
+            "status",
+            "stage",
+            "rows_total",
+            "rows_copied",
+            "error",
+            "moved_by",
+            "started_at",
+            "finished_at",
+        )
+        read_only_fields = fields
 
 
 class KeySerializer(serializers.ModelSerializer[ApiKey]):

@@ -2,7 +2,17 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tenants.views import fleet, home, installation, keys, members, operator, providers, settings
+from tenants.views import (
+    fleet,
+    home,
+    installation,
+    keys,
+    members,
+    moves,
+    operator,
+    providers,
+    settings,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -18,6 +28,17 @@ urlpatterns = [
         "operator/tenants/<slug:slug>/status/",
         operator.change_tenant_status,
         name="operator-tenant-status",
+    ),
+    path("operator/tenants/<slug:slug>/move/", moves.move, name="operator-tenant-move"),
+    path(
+        "operator/tenants/<slug:slug>/move/state/",
+        moves.move_state,
+        name="operator-tenant-move-state",
+    ),
+    path(
+        "operator/tenants/<slug:slug>/move/cancel/",
+        moves.cancel,
+        name="operator-tenant-move-cancel",
     ),
     path("operator/models/", providers.models, name="operator-models"),
     path("operator/models/new/", providers.edit_model, name="operator-new-model"),

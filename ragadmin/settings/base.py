@@ -184,6 +184,8 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
         "TenantStatus": "tenants.models.Tenant.Status",
+        "TenantIsolation": "tenants.models.Tenant.Isolation",
+        "MoveStatus": "tenants.models.TenantMove.Status",
         "DocumentStatus": "retrieval.models.Document.Status",
         "AnswerStatus": "retrieval.models.QueryTrace.Status",
     },
@@ -192,6 +194,10 @@ SPECTACULAR_SETTINGS = {
         "ragadmin.drf.add_hot_routes",
     ],
 }
+
+# From so many chunks a tenant's vectors get an index; below, all are compared and none is missed.
+# The crossover measured by benchmarks/vector_index.py.
+VECTOR_INDEX_FROM = 20_000
 
 # Models. None configured is a normal state: answers are then extractive.
 OPENAI_API_KEY = env.read_str("OPENAI_API_KEY")

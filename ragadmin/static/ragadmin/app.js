@@ -70,6 +70,11 @@ document.addEventListener("click", (event) => {
   else copyFrom(button);
 });
 
+/* A dialog that the server sends is there to be answered. */
+document.addEventListener("htmx:afterSettle", (event) => {
+  event.target.querySelectorAll("dialog[data-dialog-now]:not([open])").forEach((dialog) => dialog.showModal());
+});
+
 /* A click on the backdrop closes a dialog; a click inside it has the dialog's children as target. */
 document.addEventListener("mousedown", (event) => {
   if (event.target instanceof HTMLDialogElement) event.target.close();

@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 HINT_SECONDS = 30
 # After this long the task gives its thread to others and hints again.
 TURN_SECONDS = 20
+HOURS_TO_MEASURE = 6
 LONGEST_ANSWER = timedelta(minutes=10)
 
 
@@ -44,11 +45,14 @@ def hint() -> None:
 def index_next(self: Task) -> None:
     """Indexes what waits, one document after another, taking turns between tenants."""
     # Only workers load what indexing needs; web processes import this module to give hints.
+    from retrieval.indexing import vector_index
     from retrieval.indexing.index import index_next_document
 
     worker = self.request.hostname or socket.gethostname()
     end = time.monotonic() + TURN_SECONDS
-    while not _is_stopping() and index_next_document(worker):
+    while not _is_stopping() and (tenant := index_next_document(worker)):
+        if vector_index.may_need_index(tenant):
+            tune_vector_index.apply_async([tenant.pk], expires=HINT_SECONDS, retry=False)  # pyright: ignore[reportFunctionMemberAccess]
         close_old_connections()
         if time.monotonic() > end:
             hint()
@@ -64,8 +68,26 @@ def dispatch_documents() -> None:
 
 
 @app.task
+def tune_vector_index(tenant_id: int) -> None:
+    """Builds, measures or drops one tenant's vector index."""
+    from retrieval.indexing import vector_index
+
+    tenant = Tenant.objects.filter(pk=tenant_id).first()
+    if tenant is not None:
+        vector_index.tune_alone(tenant)
+
+
+@app.task
+def measure_vector_indexes() -> None:
+    """Every night: what grew or changed since is measured anew. Tenants without an index cost nothing."""
+    indexed = Tenant.objects.filter(vector_checked_at__isnull=False)
+    for tenant_id in indexed.values_list("pk", flat=True).iterator():
+        tune_vector_index.apply_async([tenant_id], expires=HOURS_TO_MEASURE * 3600)  # pyright: ignore[reportFunctionMemberAccess]
+
+
+@app.task
 def mark_interrupted() -> None:
-    """Every minute: an answer whose process died is not `running` for ever."""
+    """Every quarter of an hour: an answer whose process died is not `running` for ever."""
     for tenant in Tenant.objects.filter(status=Tenant.Status.ACTIVE).iterator():
         try:
             _mark_interrupted(tenant)

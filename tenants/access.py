@@ -154,6 +154,7 @@ def tenant_config(tenant: Tenant) -> TenantConfig:
         top_k=tenant.top_k,
         min_similarity=tenant.min_similarity,
         corpus_revision=tenant.corpus_revision,
+        hnsw_ef=tenant.hnsw_ef,
         endpoint=_endpoint(tenant),
     )
 

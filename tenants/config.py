@@ -34,6 +34,7 @@ class TenantConfig:
     top_k: int
     min_similarity: float
     corpus_revision: int
+    hnsw_ef: int = 0
     endpoint: ModelEndpoint | None = None
 
 

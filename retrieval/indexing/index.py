@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from retrieval.indexing.queue import Claim
     from retrieval.providers.base import Embedder
     from retrieval.types import ExtractedText, Passage
+    from tenants.models import Tenant
 
 log = structlog.get_logger(__name__)
 
@@ -45,13 +46,13 @@ class Superseded(RagadminError):
     permanent = False
 
 
-def index_next_document(worker: str) -> bool:
-    """Claims one document and indexes it. False: none is waiting."""
+def index_next_document(worker: str) -> Tenant | None:
+    """Claims one document and indexes it. Returns whose it was; None when none is waiting."""
     claim = queue.claim_next(worker)
     if claim is None:
-        return False
+        return None
     index_document(claim)
-    return True
+    return claim.tenant
 
 
 def index_document(claim: Claim) -> None:

@@ -1,4 +1,4 @@
-"""Hybrid search in one statement: exact vector order and BM25 order, fused by reciprocal rank.
+"""Hybrid search in one statement: vector order and BM25 order, fused by reciprocal rank.
 
 Access levels are part of the statement, and row-level security of the table: a chunk that the
 caller may not read is never ranked, so it cannot shift the ranks of others either. The tenant is
@@ -14,7 +14,7 @@ from psycopg import sql
 
 from retrieval.terms import TOTAL_TERM, as_sparsevec, term_counts
 from retrieval.types import Hit
-from retrieval.vectors import as_halfvec
+from retrieval.vectors import as_halfvec, distance
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +31,10 @@ KEYWORD_ROWS = 2_000
 # A hit below the similarity floor stays if it holds this share of what the question's words weigh.
 KEYWORD_SHARE = 0.5
 
+# Goes on along the index until enough rows pass the filters.
+SEARCH_INDEX = """
+SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true)
+"""
 FREQUENCIES = """
 SELECT term, chunks FROM retrieval_termfrequency WHERE tenant_id = %s AND term = ANY(%s)
 """
@@ -38,7 +42,7 @@ HYBRID = """
 WITH vector_hits AS (
     SELECT id, row_number() OVER (ORDER BY distance, id) AS place
     FROM (
-        SELECT id, embedding <=> %(vector)s::halfvec AS distance FROM retrieval_chunk
+        SELECT id, {distance} AS distance FROM retrieval_chunk
         WHERE tenant_id = %(tenant)s AND access_level = ANY(%(levels)s) {filters}
         ORDER BY distance LIMIT %(vector_rows)s
     ) nearest
@@ -97,7 +101,11 @@ async def search(
         **dict(request.filters),
     }
     clauses = sql.SQL(" ").join(FILTER_CLAUSES[name] for name, _ in request.filters)
-    statement = sql.SQL(HYBRID).format(filters=clauses)
+    tenant = caller.tenant
+    nearest = distance(tenant.embedding_dimension, indexed=tenant.hnsw_ef > 0)
+    statement = sql.SQL(HYBRID).format(filters=clauses, distance=sql.SQL(nearest))  # pyright: ignore[reportArgumentType]
+    if tenant.hnsw_ef:
+        await connection.execute(SEARCH_INDEX, [str(tenant.hnsw_ef)])
     rows = await (await connection.execute(statement, parameters)).fetchall()
     near = [
         row

@@ -25,8 +25,22 @@ class Isolation:
         """Makes what the tenant's rows need to be stored."""
         raise NotImplementedError
 
+    def ensure(self, cursor: CursorWrapper) -> None:
+        """Makes the pool, in a short transaction of its own: everybody waits for it."""
+
+    def prepare(self, cursor: CursorWrapper, tenant: TenantLike) -> None:
+        """For a long transaction: provision without what others would wait for, until `attach`."""
+        self.provision(cursor, tenant)
+
+    def attach(self, cursor: CursorWrapper, tenant: TenantLike) -> None:
+        """Completes `prepare`, as the last thing before the transaction ends."""
+
     def drop_own(self, cursor: CursorWrapper, tenant: TenantLike) -> None:
         """Drops at once what only this tenant's rows are in; what it shares with others stays."""
+
+    def chunk_table(self, tenant: TenantLike) -> str:
+        """The table, or partition, that the tenant's chunks are in."""
+        return f'"{tenant.schema_name}".retrieval_chunk_default'
 
     def remove(self, cursor: CursorWrapper, tenant: TenantLike) -> None:
         """Removes every row of the tenant, and what provision made."""

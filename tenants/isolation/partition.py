@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tenants.context import TenantLike
 
 POOL = "pool_partition"
+PARENT = f"{POOL}.retrieval_chunk"
 
 
 class PartitionIsolation(Isolation):
@@ -22,22 +23,40 @@ class PartitionIsolation(Isolation):
     def schema_name(self, slug: str) -> str:
         return POOL
 
+    def ensure(self, cursor: CursorWrapper) -> None:
+        schema.ensure_pool(cursor, POOL, default_partition=False)
+
     def provision(self, cursor: CursorWrapper, tenant: TenantLike) -> None:
         """Made apart and then attached: that does not wait for those who read other partitions."""
-        schema.ensure_pool(cursor, POOL, default_partition=False)
-        partition, parent = _partition(tenant), f"{POOL}.retrieval_chunk"
+        self.ensure(cursor)
+        self.prepare(cursor, tenant)
+        self.attach(cursor, tenant)
+
+    def prepare(self, cursor: CursorWrapper, tenant: TenantLike) -> None:
+        partition = _partition(tenant)
         cursor.execute(
-            f"CREATE TABLE {partition} (LIKE {parent} INCLUDING ALL);"
-            f"ALTER TABLE {parent} ATTACH PARTITION {partition} FOR VALUES IN ({tenant.id});"
-            f"{row_level_security(partition)}"
+            f"CREATE TABLE {partition} (LIKE {PARENT} INCLUDING ALL);{row_level_security(partition)}"
+        )
+
+    def attach(self, cursor: CursorWrapper, tenant: TenantLike) -> None:
+        """Whoever writes documents of other partitions waits until the transaction ends."""
+        cursor.execute(
+            f"ALTER TABLE {PARENT} ATTACH PARTITION {_partition(tenant)} FOR VALUES IN ({tenant.id})"
         )
 
     def drop_own(self, cursor: CursorWrapper, tenant: TenantLike) -> None:
         cursor.execute(f"DROP TABLE IF EXISTS {_partition(tenant)}")
 
+    def chunk_table(self, tenant: TenantLike) -> str:
+        return _partition(tenant)
+
     def remove(self, cursor: CursorWrapper, tenant: TenantLike) -> None:
-        self.drop_own(cursor, tenant)
+        """The partition last: everybody else in the pool waits from its drop to the end."""
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [_partition(tenant)])
+        if cursor.fetchone()[0]:
+            cursor.execute(f"TRUNCATE {_partition(tenant)}")
         delete_rows(cursor, tenant)
+        self.drop_own(cursor, tenant)
 
 
 def _partition(tenant: TenantLike) -> str:

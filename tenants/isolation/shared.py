@@ -21,8 +21,11 @@ class SharedIsolation(Isolation):
     def schema_name(self, slug: str) -> str:
         return POOL
 
-    def provision(self, cursor: CursorWrapper, tenant: TenantLike) -> None:
+    def ensure(self, cursor: CursorWrapper) -> None:
         schema.ensure_pool(cursor, POOL)
+
+    def provision(self, cursor: CursorWrapper, tenant: TenantLike) -> None:
+        self.ensure(cursor)
 
     def remove(self, cursor: CursorWrapper, tenant: TenantLike) -> None:
         delete_rows(cursor, tenant)

@@ -1,0 +1,188 @@
+"""An HNSW index for tenants with many chunks, and how much of the truth it finds.
+
+Comparing every vector misses nothing and is quick enough for most tenants. From
+settings.VECTOR_INDEX_FROM chunks an index is built beside the running searches; it is used only as
+far out (`hnsw_ef`) as it takes to find MIN_RECALL of the true ten nearest under the access levels,
+measured on the tenant's own vectors, and not at all where it never does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import structlog
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from retrieval.models import TermFrequency
+from retrieval.terms import TOTAL_TERM
+from retrieval.vectors import as_halfvec, distance
+from tenants.context import tenant_context
+from tenants.isolation.levels import isolation_of
+from tenants.models import Tenant
+from tenants.schema import owner
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+log = structlog.get_logger(__name__)
+
+MIN_RECALL = 0.95
+WANTED_RECALL = 0.98
+EFFORTS = (64, 128, 256, 512, 1000)  # pgvector's hnsw.ef_search is at most 1000
+SAMPLE = 40
+_LOCK_SPACE = 0x7669
+NEAREST = 10
+
+TOTAL_CHUNKS_LEFT = (
+    0.5  # an index is dropped when a tenant has shrunk to this share of the crossover
+)
+FIND_INDEX = """
+SELECT i.indisvalid FROM pg_index i WHERE i.indexrelid = to_regclass(%s)
+"""
+SAMPLE_VECTORS = """
+SELECT embedding::text FROM retrieval_chunk WHERE tenant_id = %(tenant)s ORDER BY random() LIMIT %(n)s
+"""
+NEAREST_IDS = """
+SELECT id FROM retrieval_chunk
+WHERE tenant_id = %(tenant)s AND access_level = ANY(%(levels)s)
+ORDER BY {distance} LIMIT %(nearest)s
+"""
+
+
+def may_need_index(tenant: Tenant) -> bool:
+    """A tenant that has grown past the crossover and has not been looked at yet."""
+    return tenant.vector_checked_at is None and total_chunks(tenant) >= settings.VECTOR_INDEX_FROM
+
+
+def tune_alone(tenant: Tenant) -> None:
+    """Tunes unless another process does so now."""
+    with owner().cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCK_SPACE, tenant.pk])
+        if not cursor.fetchone()[0]:
+            return
+        try:
+            tune(tenant)
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK_SPACE, tenant.pk])
+            owner().close()
+
+
+def total_chunks(tenant: Tenant) -> int:
+    with tenant_context(tenant):
+        row = TermFrequency.objects.filter(term=TOTAL_TERM).values_list("chunks", flat=True)
+        return row.first() or 0
+
+
+def tune(tenant: Tenant) -> Tenant:
+    """Builds the index if there should be one, measures it, and sets how far it is searched."""
+    total = total_chunks(tenant)
+    if total < settings.VECTOR_INDEX_FROM * TOTAL_CHUNKS_LEFT:
+        drop_index(tenant)
+        return _set(tenant, effort=0, recall=None)
+    if total < settings.VECTOR_INDEX_FROM and not tenant.hnsw_ef:
+        return _set(tenant, effort=0, recall=None)
+    build_index(tenant)
+    effort, recall = find_effort(tenant)
+    log.info(
+        "vector index measured", tenant=tenant.slug, chunks=total, effort=effort, recall=recall
+    )
+    return _set(tenant, effort=effort, recall=recall)
+
+
+def build_index(tenant: Tenant) -> None:
+    """Beside searches and writes: neither waits. One that broke off is built anew."""
+    name, table = _names(tenant)
+    with owner().cursor() as cursor:
+        cursor.execute(FIND_INDEX, [name])
+        found = cursor.fetchone()
+        if found and found[0]:
+            return
+        if found:
+            cursor.execute(f"DROP INDEX CONCURRENTLY {name}")
+        cursor.execute("SET maintenance_work_mem = '256MB'")
+        cursor.execute(
+            f"CREATE INDEX CONCURRENTLY {name.partition('.')[2]} ON {table} USING hnsw"
+            f" ((embedding::extensions.halfvec({tenant.embedding_dimension}))"
+            " extensions.halfvec_cosine_ops) WITH (m = 16, ef_construction = 128)"
+            f" WHERE tenant_id = {int(tenant.pk)}"
+        )
+        cursor.execute("RESET maintenance_work_mem")
+
+
+def drop_index(tenant: Tenant) -> None:
+    name, _ = _names(tenant)
+    with owner().cursor() as cursor:
+        cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+
+
+def find_effort(tenant: Tenant) -> tuple[int, float]:
+    """The least effort that reaches WANTED_RECALL, or else the best above MIN_RECALL; 0 if none."""
+    questions = _questions(tenant)
+    level_sets = [list(tenant.access_levels), *([level] for level in tenant.access_levels)]
+    truth = [nearest(tenant, vector, levels) for vector in questions for levels in level_sets]
+    recall = 0.0
+    for effort in EFFORTS:
+        found = [
+            nearest(tenant, vector, levels, effort) for vector in questions for levels in level_sets
+        ]
+        recall = _recall(truth, found)
+        if recall >= WANTED_RECALL:
+            return effort, recall
+    return (EFFORTS[-1] if recall >= MIN_RECALL else 0), recall
+
+
+def nearest(
+    tenant: Tenant, vector: np.ndarray, levels: Sequence[str], effort: int = 0
+) -> list[int]:
+    """The ids of the nearest chunks: through the index with `effort`, by comparing all without."""
+    statement = NEAREST_IDS.format(
+        distance=distance(tenant.embedding_dimension, indexed=effort > 0)
+    )
+    with tenant_context(tenant), connection.cursor() as cursor:
+        if effort:
+            cursor.execute(
+                "SELECT set_config('hnsw.ef_search', %s, true),"
+                " set_config('hnsw.iterative_scan', 'strict_order', true)",
+                [str(effort)],
+            )
+        names = {
+            "tenant": tenant.pk,
+            "levels": list(levels),
+            "vector": as_halfvec(vector),
+            "nearest": NEAREST,
+        }
+        cursor.execute(statement, names)
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _questions(tenant: Tenant) -> list[np.ndarray]:
+    """Like questions: near some chunk of the tenant, and equal to none."""
+    with tenant_context(tenant), connection.cursor() as cursor:
+        cursor.execute(SAMPLE_VECTORS, {"tenant": tenant.pk, "n": 2 * SAMPLE})
+        rows = [np.array(row[0].strip("[]").split(","), np.float32) for row in cursor.fetchall()]
+    mixed = [0.7 * one + 0.3 * other for one, other in zip(rows[::2], rows[1::2], strict=False)]
+    return [vector / np.linalg.norm(vector) for vector in mixed]
+
+
+def _recall(truth: list[list[int]], found: list[list[int]]) -> float:
+    wanted = sum(len(ids) for ids in truth)
+    kept = sum(len(set(a) & set(b)) for a, b in zip(truth, found, strict=True))
+    return kept / wanted if wanted else 1.0
+
+
+def _names(tenant: Tenant) -> tuple[str, str]:
+    """The index with its schema, and the table it is on."""
+    table = isolation_of(tenant.isolation).chunk_table(tenant)
+    return f'"{tenant.schema_name}".chunk_hnsw_{int(tenant.pk)}', table
+
+
+def _set(tenant: Tenant, *, effort: int, recall: float | None) -> Tenant:
+    values = {"hnsw_ef": effort, "vector_recall": recall, "vector_checked_at": timezone.now()}
+    if effort == 0 and recall is None:
+        values["vector_checked_at"] = None
+    Tenant.objects.filter(pk=tenant.pk).update(**values)
+    tenant.refresh_from_db()
+    return tenant

@@ -44,7 +44,7 @@ def create_tenant(
     `is_own`: the installation makes it for its own checks.
     """
     slug = slug.strip()
-    _check_slug(slug, is_own)
+    check_slug(slug, is_own=is_own)
     level = isolation_of(isolation)
     model = embedding_model or settings.EMBEDDING_MODEL
     tenant = Tenant(
@@ -61,11 +61,7 @@ def create_tenant(
             level.provision(cursor, tenant)
             record_event("tenant.created", actor=actor, tenant=tenant, target=slug, using="owner")
     except IntegrityError:
-        raise Conflict(
-            f"There is already a tenant {slug!r}: choose another slug.",
-            code="slug_taken",
-            extra={"field": "slug"},
-        ) from None
+        raise slug_taken(slug) from None
     return Tenant.objects.get(pk=tenant.pk)
 
 
@@ -120,7 +116,16 @@ def add_member(
     return member
 
 
-def _check_slug(slug: str, is_own: bool) -> None:
+def slug_taken(slug: str) -> Conflict:
+    return Conflict(
+        f"There is already a tenant {slug!r}: choose another slug.",
+        code="slug_taken",
+        extra={"field": "slug"},
+    )
+
+
+def check_slug(slug: str, *, is_own: bool = False) -> None:
+    """Raises InvalidRequest."""
     if not SLUG.fullmatch(slug):
         raise InvalidRequest(
             "A slug has 3 to 40 characters: small letters a-z, digits and hyphens; "

@@ -93,6 +93,9 @@ def database_settings(url: str, key: str) -> dict[str, dict[str, Any]]:
     runtime = owner | {
         "USER": role,
         "PASSWORD": derive_secret(f"database role {role}", key),
+        # Those of iterator() outlive the transaction: behind PgBouncer they are gone by then, and
+        # so they are when a loop over all tenants changes its connection.
+        "DISABLE_SERVER_SIDE_CURSORS": True,
         "OPTIONS": {
             "connect_timeout": 5,
             # Django under ASGI runs each request in its own thread, so only a pool keeps connections.

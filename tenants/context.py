@@ -21,6 +21,7 @@ from psycopg.errors import UndefinedTable
 from structlog.contextvars import bound_contextvars
 
 from ragadmin.errors import SchemaMissing, TenantGone, TenantNotSet
+from tenants.recycling import has_expired, note_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ LOCK = "SELECT pg_advisory_xact_lock_shared(%s, %s)"
 # public after the tenant's own schema: no name stands in both, and pages read people from public.
 ENTER = """
 SELECT set_config('search_path', quote_ident(schema_name) || ', public, extensions', true),
-    set_config('ragadmin.tenant_id', id::text, true)
+    set_config('ragadmin.tenant_id', id::text, true), isolation
 FROM public.tenants_tenant WHERE id = %s
 """
 
@@ -83,14 +84,25 @@ def tenant_context(tenant: TenantLike) -> Iterator[None]:
         raise
     finally:
         _current.reset(token)
+        if outer is None:
+            _give_back_expired()
 
 
 def _set_local(tenant: TenantLike) -> None:
     with connection.cursor() as cursor:
         cursor.execute(LOCK, [TENANT_LOCK, tenant.id])
         cursor.execute(ENTER, [tenant.id])
-        if cursor.fetchone() is None:
-            raise TenantGone(f"The tenant {tenant.slug} is not there any more.")
+        row = cursor.fetchone()
+    if row is None:
+        raise TenantGone(f"The tenant {tenant.slug} is not there any more.")
+    note_tenant(connection.connection, tenant.id, row[2])
+
+
+def _give_back_expired() -> None:
+    """A loop over all tenants never gives its connection back by itself."""
+    session = connection.connection
+    if session and has_expired(session) and not connection.in_atomic_block:
+        connection.close()
 
 
 def _lacks_tables(tenant: TenantLike) -> bool:

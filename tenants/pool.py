@@ -18,6 +18,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from ragadmin.errors import SchemaMissing, TenantGone, TenantNotSet, Unavailable
 from tenants.context import LACKS_TABLES, TENANT_LOCK, lacks_tables_values
+from tenants.recycling import note_tenant
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,7 +32,7 @@ BEGIN = sql.SQL(
     "BEGIN;"
     "SELECT pg_advisory_xact_lock_shared({lock}, {id});"
     "SELECT set_config('search_path', quote_ident(schema_name) || ', extensions', true),"
-    " set_config('ragadmin.tenant_id', id::text, true)"
+    " set_config('ragadmin.tenant_id', id::text, true), isolation"
     " FROM public.tenants_tenant WHERE id = {id}"
 )
 
@@ -51,9 +52,11 @@ async def open_pool(size: int = POOL_SIZE) -> AsyncConnectionPool[Connection]:
             "connect_timeout": 5,
             "row_factory": dict_row,
             "autocommit": True,
+            # A prepared statement belongs to a session, which PgBouncer lends for a transaction.
+            "prepare_threshold": None,
         },
         connection_class=AsyncConnection[DictRow],
-        min_size=2,
+        min_size=min(2, size),
         max_size=size,
         timeout=WAIT_SECONDS,
         open=False,
@@ -108,12 +111,14 @@ async def tenant_transaction(tenant: TenantConfig | None) -> AsyncIterator[Conne
 async def _enter(connection: Connection, tenant: TenantConfig) -> None:
     """As tenants.context does, in one round trip: several statements cannot take parameters."""
     cursor = await connection.execute(
-        BEGIN.format(lock=sql.Literal(TENANT_LOCK), id=sql.Literal(tenant.id)), prepare=False
+        BEGIN.format(lock=sql.Literal(TENANT_LOCK), id=sql.Literal(tenant.id))
     )
     while cursor.nextset():
         pass
-    if await cursor.fetchone() is None:
+    row = await cursor.fetchone()
+    if row is None:
         raise TenantGone(f"The tenant {tenant.slug} is not there any more.")
+    note_tenant(connection, tenant.id, row["isolation"])
 
 
 async def _lacks_tables(connection: Connection, tenant: TenantConfig) -> bool:

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from tenants.config import ModelEndpoint
 from tenants.models import Membership, Provider, Tenant
-from tenants.services import DIMENSIONS
+from tenants.services import OFFERED_EMBEDDING_MODELS
 
 
 class NewTenantForm(forms.Form):
@@ -30,7 +30,7 @@ class NewTenantForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        names = dict.fromkeys([settings.EMBEDDING_MODEL, *DIMENSIONS])
+        names = dict.fromkeys([settings.EMBEDDING_MODEL, *OFFERED_EMBEDDING_MODELS])
         model = self.fields["embedding_model"]
         model.initial = settings.EMBEDDING_MODEL
         model.choices = [(name, name) for name in names]

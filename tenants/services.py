@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils.module_loading import import_string
 
 from ragadmin.errors import Conflict, InvalidRequest
 from tenants import schema
@@ -22,12 +23,12 @@ SLUG = re.compile(r"[a-z][a-z0-9-]{1,38}[a-z0-9]")
 RESERVED_SLUGS = frozenset(
     {"admin", "api", "public", "operator", "static", "stream", "accounts", "extensions"}
 )
-# Dimensions of embedding models known by name; others state theirs.
-DIMENSIONS = {
-    "local:all-MiniLM-L6-v2": 384,
-    "openai:text-embedding-3-small": 1536,
-    "openai:text-embedding-3-large": 3072,
-}
+# What a new tenant is offered; any other model that the installation can load may be named.
+OFFERED_EMBEDDING_MODELS = (
+    "local:all-MiniLM-L6-v2",
+    "openai:text-embedding-3-small",
+    "openai:text-embedding-3-large",
+)
 
 
 def create_tenant(
@@ -66,12 +67,12 @@ def create_tenant(
 
 
 def embedding_dimension(model: str) -> int:
-    if model in DIMENSIONS:
-        return DIMENSIONS[model]
-    raise InvalidRequest(
-        f"The embedding model {model!r} is not known: use one of {', '.join(DIMENSIONS)}.",
-        extra={"field": "embedding_model"},
-    )
+    """Asks the embedders, which are above this package, by the name that the settings give.
+
+    Raises InvalidRequest for an unknown model, ConfigurationError or ProviderError for one that
+    cannot be used here.
+    """
+    return import_string(settings.EMBEDDING_DIMENSION_OF)(model)
 
 
 def create_operator(*, email: str, password: str) -> User:

@@ -205,6 +205,7 @@ OPENAI_BASE_URL = env.read_url("OPENAI_BASE_URL", schemes=("http", "https"))
 SMALL_MODEL = env.read_str("RAGADMIN_SMALL_MODEL", "gpt-4o-mini")
 LARGE_MODEL = env.read_str("RAGADMIN_LARGE_MODEL", "gpt-4o")
 EMBEDDING_MODEL = env.read_str("RAGADMIN_EMBEDDING_MODEL", "local:all-MiniLM-L6-v2")
+EMBEDDING_DIMENSION_OF = "retrieval.providers.embedders.dimension_of"
 
 LOGGING_CONFIG = None
 logs.configure(debug=DEBUG)

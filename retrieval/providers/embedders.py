@@ -26,6 +26,11 @@ def get_embedder(name: str) -> Embedder:
     return _embedders[name]
 
 
+def dimension_of(name: str) -> int:
+    """Of the model's vectors. Raises InvalidRequest, ConfigurationError, ProviderError."""
+    return get_embedder(name).dimension
+
+
 async def close_embedders() -> None:
     """Ends the connections that the running event loop owns."""
     for embedder in _embedders.values():

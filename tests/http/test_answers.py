@@ -205,10 +205,22 @@ def test_unknown_hot_addresses_are_json(api, method, path, status):
     assert refused.json()["error"]["message"]
 
 
-def provider(url, model):
-    return Provider.objects.create(
-        name=uuid.uuid4().hex, base_url=url, small_model=model, large_model=model
-    )
+@pytest.fixture
+def answered_by(web, corpus):
+    """Makes the tenant's answers come from this model of the stub, for the length of a test."""
+    made = []
+
+    def choose(model):
+        made.append(
+            Provider.objects.create(
+                name=uuid.uuid4().hex, base_url=web.model_url, small_model=model, large_model=model
+            )
+        )
+        Tenant.objects.filter(pk=corpus.pk).update(provider=made[-1])
+
+    yield choose
+    for provider in made:
+        provider.delete()
 
 
 @pytest.mark.parametrize(
@@ -219,8 +231,10 @@ def provider(url, model):
         ("mock-drop-3", "model_interrupted"),
     ],
 )
-def test_a_broken_model_is_a_502_here_and_an_error_event_in_a_stream(web, corpus, model, code):
-    Tenant.objects.filter(pk=corpus.pk).update(provider=provider(web.model_url, model))
+def test_a_broken_model_is_a_502_here_and_an_error_event_in_a_stream(
+    web, corpus, answered_by, model, code
+):
+    answered_by(model)
     with client_for(web, make_key(corpus)) as client:
         refused = client.post("/api/v1/answers/", json=QUESTION)
         assert (refused.status_code, refused.json()["error"]["code"]) == (502, code)
@@ -235,8 +249,8 @@ def test_a_broken_model_is_a_502_here_and_an_error_event_in_a_stream(web, corpus
         assert asked.status_code == 200, "the next request is unaffected"
 
 
-def test_a_reader_who_hangs_up_ends_the_models_work_and_is_recorded(web, corpus):
-    Tenant.objects.filter(pk=corpus.pk).update(provider=provider(web.model_url, "mock-0-200-50"))
+def test_a_reader_who_hangs_up_ends_the_models_work_and_is_recorded(web, corpus, answered_by):
+    answered_by("mock-0-200-50")
     with client_for(web, make_key(corpus)) as client:
         answer_id = ""
         with client.stream(

@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from tenants.moving.tables import Table
 
 
+# In a pool, an index on one tenant's rows only, such as that of its vectors.
+OWN_INDEXES = """
+SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+WHERE c.relnamespace = to_regnamespace(%s)
+    AND pg_get_expr(i.indpred, i.indrelid) = format('(tenant_id = %%s)', %s::bigint)
+"""
+
+
 def moves_with_leftovers() -> QuerySet[TenantMove]:
     over = TenantMove.objects.using("owner").exclude(status=TenantMove.Status.RUNNING)
     return over.filter(stage=Stage.LEFTOVERS).select_related("tenant").order_by("pk")
@@ -58,9 +66,18 @@ def remove_place(session: Session, place: Place) -> None:
     level = isolation_of(place.isolation)
     session.retry(lambda cursor: level.drop_own(cursor, place))
     if level.is_pool:
+        _drop_own_indexes(session, place)
         for table in reversed(tables):
             _delete_in_batches(session, place, table)
     session.retry(lambda cursor: level.remove(cursor, place))
+
+
+def _drop_own_indexes(session: Session, place: Place) -> None:
+    with session.transaction() as cursor:
+        cursor.execute(OWN_INDEXES, [f'"{place.schema_name}"', place.id])
+        found = [name for (name,) in cursor.fetchall()]
+    for name in found:
+        session.retry(lambda cursor, name=name: cursor.execute(f"DROP INDEX IF EXISTS {name}"))
 
 
 def _delete_in_batches(session: Session, place: Place, table: Table) -> None:

@@ -191,8 +191,13 @@ class Mover:
 
     def _note_switch(self, held: float) -> None:
         move = self.move
+        # An index of the vectors is not copied: it is built anew when it is looked at next.
         Tenant.objects.using("owner").filter(pk=move.tenant.pk).update(
-            isolation=move.to_isolation, schema_name=move.to_schema
+            isolation=move.to_isolation,
+            schema_name=move.to_schema,
+            hnsw_ef=0,
+            vector_recall=None,
+            vector_checked_at=None,
         )
         write_progress(move, Stage.LEFTOVERS)
         TenantMove.objects.using("owner").filter(pk=move.pk).update(

@@ -120,18 +120,16 @@ def compile_columns() -> list[tuple[CompiledMigration, ...]]:
     from django.db import migrations, models
     from django.db.migrations.loader import MigrationLoader
 
-    from tenants.compiled import compile_migration, compiled_migrations
-    from tenants.routers import compiling_tenant_schema
+    from tenants.compiled import compile_after, compiled_migrations
 
-    with compiling_tenant_schema():
-        loader = MigrationLoader(None)
-        state = loader.project_state(loader.graph.leaf_nodes("retrieval"))
+    loader = MigrationLoader(None)
+    state = loader.project_state(loader.graph.leaf_nodes("retrieval"))
     found, plans = compiled_migrations(), []
     for name in ("9998_one", "9999_two"):
         field = models.CharField(max_length=20, default="red")
         operation = migrations.AddField("source", f"colour_{name[:4]}", field)
         migration = type("Migration", (migrations.Migration,), {"operations": [operation]})
-        found = (*found, compile_migration(migration(name, "retrieval"), state))
+        found = (*found, compile_after(found, migration(name, "retrieval"), state))
         plans.append(found)
     return plans
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
@@ -65,13 +67,16 @@ WHERE n.nspname = ANY(%s::name[]) AND c.relkind IN ('r', 'p') GROUP BY n.nspname
 SUMMARY = """
 SELECT count(*), count(*) FILTER (WHERE state = 'behind'),
     count(*) FILTER (WHERE state IN ('missing', 'unrecorded')),
-    count(*) FILTER (WHERE state = 'newer'),
-    pg_catalog.pg_database_size(current_database()),
-    (SELECT count(*) FROM pg_catalog.pg_class),
-    (SELECT sum(pg_catalog.pg_total_relation_size(oid))::bigint FROM pg_catalog.pg_class
-        WHERE relnamespace = 'pg_catalog'::regnamespace AND relkind = 'r')
+    count(*) FILTER (WHERE state = 'newer')
 FROM fleet
 """
+SIZES = """
+SELECT pg_catalog.pg_database_size(current_database()), count(*),
+    (SELECT sum(pg_catalog.pg_total_relation_size(oid))::bigint FROM pg_catalog.pg_class
+        WHERE relnamespace = 'pg_catalog'::regnamespace AND relkind = 'r')
+FROM pg_catalog.pg_class
+"""
+SIZES_SECONDS = 60
 PROBLEMS_FIRST = "state = 'current', schema_name"
 SORTS = {
     "schema": "schema_name",
@@ -155,7 +160,14 @@ class FleetFilter:
 
 
 def summarize_fleet() -> FleetSummary:
-    return FleetSummary(*_fetch(FLEET + SUMMARY, _versions())[0])
+    sizes = _sizes(int(time.time() // SIZES_SECONDS))
+    return FleetSummary(*_fetch(FLEET + SUMMARY, _versions())[0], *sizes)
+
+
+@lru_cache(maxsize=1)
+def _sizes(minute: int) -> tuple[int, ...]:
+    """Postgres looks at every file of the database for it, so it is asked once a minute."""
+    return _fetch(SIZES, {})[0]
 
 
 def _versions() -> dict[str, Any]:

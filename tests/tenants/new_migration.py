@@ -9,9 +9,8 @@ from django.conf import settings
 from django.db import connection, migrations
 from django.db.migrations.loader import MigrationLoader
 
-from tenants.compiled import CompiledMigration, compile_migration, compiled_migrations
+from tenants.compiled import CompiledMigration, compile_after, compiled_migrations
 from tenants.models import SchemaVersion, Tenant
-from tenants.routers import compiling_tenant_schema
 from tenants.services import create_tenant
 
 if TYPE_CHECKING:
@@ -24,10 +23,10 @@ def compile_next(*operations: Operation) -> tuple[CompiledMigration, ...]:
     """The project's migrations and one more."""
     (app,) = settings.TENANT_APPS
     migration: Any = type("Migration", (migrations.Migration,), {"operations": list(operations)})
-    with compiling_tenant_schema():
-        loader = MigrationLoader(None)
-        state = loader.project_state(loader.graph.leaf_nodes(app))
-    return (*compiled_migrations(), compile_migration(migration(NEXT, app), state))
+    loader = MigrationLoader(None)
+    state = loader.project_state(loader.graph.leaf_nodes(app))
+    done = compiled_migrations()
+    return (*done, compile_after(done, migration(NEXT, app), state))
 
 
 def new_tenants(count: int, isolation: str = "schema") -> list[Tenant]:

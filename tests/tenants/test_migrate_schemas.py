@@ -14,7 +14,7 @@ import time
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection, migrations, models
+from django.db import DatabaseError, connection, migrations, models
 from django.db.models import F
 from django.db.models.functions import Concat
 
@@ -112,7 +112,9 @@ def test_one_failure_leaves_that_schema_whole_and_the_others_done(schemas):
 
 
 def test_a_canary_that_fails_leaves_the_rest_alone(schemas):
-    compiled = compile_next(migrations.RunSQL("SELECT 1 / 0"))
+    for tenant in schemas:
+        add_source(tenant)
+    compiled = compile_next(migrations.RunSQL("SELECT 1 / (count(*) - 1) FROM retrieval_source"))
     told = []
     outcome = migrate_schemas(compiled, only=names(schemas), canaries=1, tell=told.append)
     assert outcome.stopped_at_canary
@@ -230,6 +232,40 @@ def test_two_runs_at_once_do_each_schema_once(schemas):
     assert [outcome.failures for outcome in outcomes] == [[], []]
     assert sorted(outcomes[0].migrated + outcomes[1].migrated) == sorted(names(schemas))
     assert list(map(source_names, schemas)) == [["Once"]] * 3
+
+
+def test_constraints_and_indexes_that_a_migration_drops_are_gone(schemas):
+    plain, indexed = (models.CharField(max_length=200, db_index=flag) for flag in (False, True))
+    compiled = compile_next(
+        migrations.AlterField("source", "name", indexed),
+        migrations.AlterField("source", "name", plain),
+        migrations.AlterUniqueTogether("source", {("tenant_id", "kind")}),
+        migrations.AlterUniqueTogether("source", set()),
+        migrations.AlterField("document", "source", models.UUIDField()),
+    )
+    before = named_in(schemas[0])
+    assert migrate_schemas(compiled, only=names(schemas)[:1]).failures == []
+    after = named_in(schemas[0])
+    assert after < before
+    gone = before - after
+    assert all(name.startswith("retrieval_document_source_id") for name in gone)
+    assert any("_fk_" in name for name in gone)
+
+
+def named_in(tenant):
+    """Its constraints, tables and indexes."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT conname FROM pg_constraint WHERE connamespace = %(schema)s::regnamespace"
+            " UNION SELECT relname FROM pg_class WHERE relnamespace = %(schema)s::regnamespace",
+            {"schema": tenant.schema_name},
+        )
+        return {name for (name,) in cursor.fetchall()}
+
+
+def test_sql_that_cannot_run_is_told_before_any_schema_is_touched(schemas):
+    with pytest.raises(DatabaseError, match="division by zero"):
+        compile_next(migrations.RunSQL("SELECT 1 / 0"))
 
 
 def test_sql_between_two_data_steps_is_sent_at_once():

@@ -120,7 +120,8 @@ def _compile(migration: Migration, state: ProjectState) -> CompiledMigration:
 
 def _as_sql(migration: Migration, operations: list[Operation], state: ProjectState) -> str:
     label = migration.app_label
-    with _Recorder() as editor:
+    editor = _Recorder()
+    with editor:
         for operation in operations:
             before = state.clone()
             operation.state_forwards(label, state)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.apps import apps
 from django.conf import settings
@@ -113,7 +113,7 @@ def _lacks_tables(tenant: TenantLike) -> bool:
     return bool(row and row[0])
 
 
-def lacks_tables_values(tenant: TenantLike) -> dict[str, object]:
+def lacks_tables_values(tenant: TenantLike) -> dict[str, Any]:
     models = [apps.get_app_config(label).get_models() for label in settings.TENANT_APPS]
     tables = [model._meta.db_table for found in models for model in found]  # noqa: SLF001
     return {"id": tenant.id, "tables": tables}

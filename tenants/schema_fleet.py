@@ -77,6 +77,7 @@ SELECT pg_catalog.pg_database_size(current_database()), count(*),
 FROM pg_catalog.pg_class
 """
 SIZES_SECONDS = 60
+NOTHING: list[Any] = [None, 0]  # the size and tables of a schema that is not there
 PROBLEMS_FIRST = "state = 'current', schema_name"
 SORTS = {
     "schema": "schema_name",
@@ -130,8 +131,8 @@ class FleetFilter:
         query = FLEET + SELECT + self._join + WHERE + order
         limits = {"start": part.start or 0, "limit": part.stop - (part.start or 0)}
         rows = _fetch(query, self._values() | limits)
-        sizes = {name: rest for name, *rest in _fetch(MEASURE, [[row[0] for row in rows]])}
-        return [_as_schema(row, *sizes.get(row[0], (None, 0))) for row in rows]
+        measured = {name: found for name, *found in _fetch(MEASURE, [[row[0] for row in rows]])}
+        return [_as_schema(row, measured.get(row[0], NOTHING)) for row in rows]
 
     def __len__(self) -> int:
         return self.count()
@@ -182,9 +183,10 @@ def _fetch(query: str, values: Any) -> list[tuple[Any, ...]]:
         return list(cursor.fetchall())
 
 
-def _as_schema(row: tuple[Any, ...], size: int | None, tables: int) -> FleetSchema:
+def _as_schema(row: tuple[Any, ...], measured: list[Any]) -> FleetSchema:
     """Somebody may have dropped a table and left the schema."""
     schema, level, state, tenants, slug, version, migrated_at = row
+    size, tables = measured
     if state == CURRENT and tables < len(tenant_tables()):
         state = INCOMPLETE
     return FleetSchema(

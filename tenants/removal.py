@@ -19,6 +19,8 @@ from tenants.audit import record_event
 from tenants.context import TENANT_LOCK
 from tenants.isolation.levels import LEVELS, isolation_of
 from tenants.models import RowChange, Tenant, TenantMove
+from tenants.moving.progress import Stage
+from tenants.moving.request import clean_up_tenant
 from tenants.tables import tenant_models, tenant_tables
 
 if TYPE_CHECKING:
@@ -57,7 +59,10 @@ class RemovalReport:
 
 
 def remove_tenant(*, tenant: Tenant, actor: User | str | None) -> RemovalReport:
-    """Waits a moment for those who read or write. Raises NotFound, Conflict when they do not end."""
+    """Waits a moment for those who read or write. Raises NotFound, Conflict when they do not end
+    or while the tenant is being moved."""
+    if TenantMove.objects.filter(tenant_id=tenant.pk).exclude(stage=Stage.DONE).exists():
+        clean_up_tenant(tenant.pk)
     before, keys = _remove_from_database(tenant, actor)
     notes = []
     left = storage.delete_files(tenant.pk, {*keys, *_listed_files(tenant)})

@@ -8,7 +8,7 @@ from tenants.isolation.levels import isolation_of
 from tenants.models import Tenant, TenantMove
 from tenants.moving.capture import forget_changes, stop_capture
 from tenants.moving.copy import BATCH
-from tenants.moving.place import Place
+from tenants.moving.place import tenant_at
 from tenants.moving.progress import Stage
 from tenants.moving.tables import read_tables
 
@@ -53,10 +53,10 @@ def clean_up_after(session: Session, move: TenantMove) -> None:
         (move.to_isolation, move.to_schema),
     ):
         if here is None or (level != here.isolation and schema != here.schema_name):
-            remove_place(session, Place(session.tenant_id, move.tenant.slug, schema, level))
+            remove_place(session, tenant_at(move.tenant, level, schema))
 
 
-def remove_place(session: Session, place: Place) -> None:
+def remove_place(session: Session, place: Tenant) -> None:
     """From a pool in batches, so that nobody waits and nothing grows."""
     with session.transaction() as cursor:
         cursor.execute("SELECT to_regnamespace(%s)", [f'"{place.schema_name}"'])
@@ -72,7 +72,7 @@ def remove_place(session: Session, place: Place) -> None:
     session.retry(lambda cursor: level.remove(cursor, place))
 
 
-def _drop_own_indexes(session: Session, place: Place) -> None:
+def _drop_own_indexes(session: Session, place: Tenant) -> None:
     with session.transaction() as cursor:
         cursor.execute(OWN_INDEXES, [f'"{place.schema_name}"', place.id])
         found = [name for (name,) in cursor.fetchall()]
@@ -80,7 +80,7 @@ def _drop_own_indexes(session: Session, place: Place) -> None:
         session.retry(lambda cursor, name=name: cursor.execute(f"DROP INDEX IF EXISTS {name}"))
 
 
-def _delete_in_batches(session: Session, place: Place, table: Table) -> None:
+def _delete_in_batches(session: Session, place: Tenant, table: Table) -> None:
     after: str | None = None
     while True:
         with session.transaction() as cursor:
@@ -90,7 +90,7 @@ def _delete_in_batches(session: Session, place: Place, table: Table) -> None:
 
 
 def _delete_batch(
-    cursor: CursorWrapper, place: Place, table: Table, after: str | None
+    cursor: CursorWrapper, place: Tenant, table: Table, after: str | None
 ) -> str | None:
     keys = ", ".join(f'"{column}"' for column in table.row_key)
     cursor.execute(

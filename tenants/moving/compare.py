@@ -83,8 +83,8 @@ def _state(
         """,  # noqa: S608
         {"keys": keys},
     )
-    rows, checksum = cursor.fetchone()
-    return TableState(rows, int(checksum))
+    found = cursor.fetchone()
+    return TableState(found[0], int(found[1]))
 
 
 def _check_same(table: Table, here: TableState, there: TableState) -> None:

@@ -23,7 +23,7 @@ from tenants.moving.capture import place_of_rows, start_capture, take_changes
 from tenants.moving.cleanup import clean_up, clean_up_after
 from tenants.moving.compare import compare_all, compare_counts, compare_touched, count_rows
 from tenants.moving.copy import Route, apply_changes, copy_batch
-from tenants.moving.place import Place
+from tenants.moving.place import tenant_at
 from tenants.moving.progress import Stage, mark_failed, still_running, write_progress
 from tenants.moving.sequences import advance_sequences
 from tenants.moving.session import MoveFailed, is_lock_timeout
@@ -104,7 +104,7 @@ class Mover:
 
     def _prepare(self) -> Route:
         move = self.move
-        target = Place(move.tenant.pk, move.tenant.slug, move.to_schema, move.to_isolation)
+        target = tenant_at(move.tenant, move.to_isolation, move.to_schema)
         with self.session.transaction() as cursor:
             tables = read_tables(cursor, move.from_schema)
             total = sum(count_rows(cursor, move.from_schema, tables, target.id).values())

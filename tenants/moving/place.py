@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import copy
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tenants.models import Tenant
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Takes a tenant's part for the isolation levels, which provision and remove."""
-
-    id: int
-    slug: str
-    schema_name: str
-    isolation: str
+def tenant_at(tenant: Tenant, isolation: str, schema_name: str) -> Tenant:
+    """The tenant as if it were there: for the isolation levels, which provision and remove."""
+    place = copy(tenant)
+    place.isolation, place.schema_name = isolation, schema_name
+    return place

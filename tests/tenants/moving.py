@@ -22,7 +22,7 @@ def contents(tenant) -> dict[str, list[str]]:
     return found
 
 
-def leftovers(tenant) -> list[str]:
+def leftovers(tenant, *, is_gone=False) -> list[str]:
     """Tables and schemas where the tenant is not, with something of it in them; triggers; log rows."""
     found = []
     with transaction.atomic(using="owner"), owner().cursor() as cursor:
@@ -30,7 +30,7 @@ def leftovers(tenant) -> list[str]:
         for level in LEVELS.values():
             schema = level.schema_name(tenant.slug)
             cursor.execute("SELECT to_regnamespace(%s)", [f'"{schema}"'])
-            if schema == tenant.schema_name or cursor.fetchone()[0] is None:
+            if (schema == tenant.schema_name and not is_gone) or cursor.fetchone()[0] is None:
                 continue
             if not level.is_pool:
                 found.append(f"schema {schema}")
@@ -44,7 +44,7 @@ def leftovers(tenant) -> list[str]:
             "SELECT tgname FROM pg_trigger WHERE tgname LIKE 'note\\_%%\\_%s'", [tenant.id]
         )
         found += [f"trigger {name}" for (name,) in cursor.fetchall()]
-        if tenant.isolation != "partition":
+        if tenant.isolation != "partition" or is_gone:
             cursor.execute(
                 "SELECT to_regclass(%s)", [f"pool_partition.retrieval_chunk_t{tenant.id}"]
             )

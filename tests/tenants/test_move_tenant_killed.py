@@ -22,6 +22,7 @@ from tenants.context import TENANT_LOCK
 from tenants.models import TenantMove
 from tenants.moving.request import cancel_move, clean_up_tenant, move_tenant
 from tenants.moving.session import MoveFailed
+from tenants.removal import remove_tenant
 from tenants.services import create_tenant
 from tests.documents import DOCUMENTS, upload_and_index
 from tests.tenants.moving import contents, leftovers
@@ -195,3 +196,18 @@ def test_a_move_can_be_cancelled_until_the_switch(services):
     assert contents(tenant) == before
     assert leftovers(tenant) == []
     assert not cancel_move(tenant, "tester")
+
+
+def test_a_tenant_is_not_deleted_while_it_moves_and_completely_afterwards(services):
+    tenant = new_tenant("partition")
+    with (
+        held(services, obstacle(tenant, "", "switching")),
+        mover(services, tenant, "shared") as process,
+    ):
+        wait_for_stage(tenant, "switching")
+        with pytest.raises(Conflict, match="being moved already"):
+            remove_tenant(tenant=tenant, actor=None)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    assert remove_tenant(tenant=tenant, actor=None).is_complete
+    assert leftovers(tenant, is_gone=True) == []

@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -
 WITH_ENV := if [ -f .env ]; then set -a; . ./.env; set +a; fi;
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint screenshots clean venv browser
+.PHONY: help run test bench lint screenshots clean venv browser pgbouncer
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -16,7 +16,7 @@ help: ## list the targets
 run: $(VENV)/.installed ## start everything; Ctrl-C stops it (PORT=9000 make run: another port)
 	@$(WITH_ENV) exec $(BIN)/python manage.py up
 
-test: $(VENV)/.installed-dev browser ## run every test (ARGS="tests/tenants -k keys": some of them)
+test: $(VENV)/.installed-dev browser pgbouncer ## run every test (ARGS="tests/tenants -k keys": some of them)
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 lint: $(VENV)/.installed-dev ## check style, imports, types and migrations
@@ -71,3 +71,11 @@ browser: $(VENV)/.installed-dev
 		apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium >/dev/null && exit 0; \
 	fi; \
 	$(BIN)/python -m playwright install chromium
+
+# The system's, or Debian's package. Without, the tests that need it fail and say so.
+pgbouncer:
+	@if ! PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v pgbouncer >/dev/null \
+			&& [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing PgBouncer…"; \
+		apt-get -qq update && apt-get -qq install -y --no-install-recommends pgbouncer >/dev/null || true; \
+	fi

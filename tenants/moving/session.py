@@ -76,8 +76,10 @@ class Session:
                 with self.transaction(lock_ms=TABLE_LOCK_MS) as cursor:
                     return action(cursor)
             except OperationalError as error:
-                if not is_lock_timeout(error) or time.monotonic() > end:
+                if not is_lock_timeout(error):
                     raise
+                if time.monotonic() > end:
+                    raise _too_busy() from error
             time.sleep(TABLE_LOCK_MS / 1000)
 
 
@@ -116,6 +118,14 @@ def is_moving(cursor: CursorWrapper, tenant_id: int) -> bool:
     """Whether a living process has the lock."""
     cursor.execute(IS_MOVING, [MOVE_LOCK, tenant_id])
     return cursor.fetchone() is not None
+
+
+def _too_busy() -> MoveFailed:
+    return MoveFailed(
+        f"Tables that the tenant shares with others were in use for {GIVE_UP_SECONDS:.0f} seconds "
+        "without a pause: look for a long transaction, then move again.",
+        code="move_busy",
+    )
 
 
 def already_moving() -> Conflict:

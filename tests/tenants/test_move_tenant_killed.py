@@ -18,7 +18,9 @@ from django.db import connections
 
 from ragadmin.errors import Conflict
 from ragadmin.installation import PROJECT_DIR
-from tenants.context import TENANT_LOCK
+from retrieval.models import Document, Feedback, Source
+from retrieval.services.documents import delete_document
+from tenants.context import TENANT_LOCK, tenant_context
 from tenants.models import TenantMove
 from tenants.moving.request import cancel_move, clean_up_tenant, move_tenant
 from tenants.moving.session import MoveFailed
@@ -211,3 +213,59 @@ def test_a_tenant_is_not_deleted_while_it_moves_and_completely_afterwards(servic
         process.wait()
     assert remove_tenant(tenant=tenant, actor=None).is_complete
     assert leftovers(tenant, is_gone=True) == []
+
+
+def test_paths_that_are_exchanged_and_taken_over_during_the_copy_arrive(services):
+    tenant = new_tenant("schema")
+    with held(services, obstacle(tenant, "pool_shared", "copying")):
+        moving = InThread(tenant, "shared")
+        wait_for_stage(tenant, "copying")
+        wait_until_copied(tenant, len(DOCUMENTS) + 1)
+        exchange_paths(tenant)
+        replace_document(tenant)
+        before = contents(tenant)
+    moving.join()
+    assert moving.error is None
+    tenant.refresh_from_db()
+    assert tenant.isolation == "shared"
+    assert contents(tenant) == before
+
+
+def wait_until_copied(tenant, rows) -> None:
+    end = time.monotonic() + 20
+    while TenantMove.objects.get(tenant=tenant).rows_copied < rows:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def exchange_paths(tenant) -> None:
+    first, second = DOCUMENTS
+    with tenant_context(tenant):
+        for old, new in ((first, "aside"), (second, first), ("aside", second)):
+            Document.objects.filter(path=old).update(path=new)
+
+
+def replace_document(tenant) -> None:
+    """Another document takes the path of one that is deleted, with all that belongs to it."""
+    path = next(iter(DOCUMENTS))
+    with tenant_context(tenant):
+        gone = Document.objects.get(path=path)
+    delete_document(tenant=tenant, document_id=gone.pk)
+    upload_and_index(tenant, {path: ("public", "# Kettles\n\nA kettle boils.\n")})
+
+
+def test_others_in_the_pool_hardly_wait_for_a_move_that_waits(services):
+    tenant, other = new_tenant("shared"), new_tenant("shared")
+    with held(services, obstacle(tenant, "", "capturing")):
+        moving = InThread(tenant, "schema")
+        wait_for_stage(tenant, "capturing")
+        waited = []
+        for number in range(20):
+            started = time.monotonic()
+            with tenant_context(other):
+                Source.objects.create(name=f"Another {number}", kind="upload")
+                Feedback.objects.count()
+            waited.append(time.monotonic() - started)
+    moving.join()
+    assert moving.error is None
+    assert max(waited) < 2

@@ -15,6 +15,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import RunPython
 
 from tenants.routers import compiling_tenant_schema
+from tenants.tables import AS_NOBODY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -84,7 +85,9 @@ def _empty_schema() -> Iterator[CursorWrapper]:
     """
     name = f"compile_{uuid.uuid4().hex}"
     with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
-        cursor.execute(f"CREATE SCHEMA {name}; SET LOCAL search_path = {name}, extensions")
+        cursor.execute(
+            f"{AS_NOBODY} CREATE SCHEMA {name}; SET LOCAL search_path = {name}, extensions"
+        )
         yield cursor
         transaction.set_rollback(True, using="owner")
 

@@ -25,6 +25,7 @@ from tenants.models import SchemaVersion, Tenant
 from tenants.routers import queries_on_owner
 from tenants.schema import owner
 from tenants.schema_check import BEHIND, find_problems
+from tenants.tables import AS_NOBODY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -198,7 +199,7 @@ class _SchemaMigration:
 
     @property
     def enter(self) -> str:
-        return f'SET LOCAL search_path = "{self.schema}", extensions;'
+        return f'{AS_NOBODY}SET LOCAL search_path = "{self.schema}", extensions;'
 
     def run(self, step: Step) -> None:
         if isinstance(step, str):

@@ -11,6 +11,7 @@ from django.db import connections
 from ragadmin.errors import ConfigurationError
 from ragadmin.installation import derive_secret, runtime_role
 from tenants.compiled import compiled_migrations
+from tenants.tables import AS_NOBODY
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -96,6 +97,7 @@ def create_schema(cursor: CursorWrapper, name: str) -> None:
     sql, version = compiled_schema()
     role = runtime_role(owner().settings_dict["NAME"])
     cursor.execute(
+        f"{AS_NOBODY}"
         f'CREATE SCHEMA "{name}";'
         f'SET LOCAL search_path = "{name}", extensions;'
         f'GRANT USAGE ON SCHEMA "{name}" TO "{role}";'

@@ -99,7 +99,8 @@ def best_sentence(question: str, hit: Hit) -> str:
 def _sentences(text: str) -> list[str]:
     prose = _TABLE_ROW.sub(_as_line, _NOT_PROSE.sub("\n\n", text))
     plain = (" ".join(_MARKUP.sub("", part).split()) for part in _SENTENCE_END.split(prose))
-    return [_shorten(part) for part in plain if len(part) >= SHORTEST]
+    # What ends in a colon only announces what the quote would leave out.
+    return [_shorten(part) for part in plain if len(part) >= SHORTEST and not part.endswith(":")]
 
 
 def _as_line(row: re.Match[str]) -> str:

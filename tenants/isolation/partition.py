@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tenants import schema
 from tenants.isolation.base import Isolation, delete_rows
-from tenants.tables import row_level_security
+from tenants.tables import AS_NOBODY, row_level_security
 
 if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 
 POOL = "pool_partition"
 PARENT = f"{POOL}.retrieval_chunk"
+# LIKE does not copy for which columns statistics are kept.
+COPY_STATISTICS_TARGETS = """
+DO $$ BEGIN EXECUTE (
+    SELECT format('ALTER TABLE {partition} %s', string_agg(
+        format('ALTER %I SET STATISTICS %s', attname, attstattarget), ', '))
+    FROM pg_catalog.pg_attribute
+    WHERE attrelid = '{parent}'::regclass AND attnum > 0 AND attstattarget >= 0);
+END $$;
+"""
 
 
 class PartitionIsolation(Isolation):
@@ -35,7 +44,9 @@ class PartitionIsolation(Isolation):
     def prepare(self, cursor: CursorWrapper, tenant: TenantLike) -> None:
         partition = _partition(tenant)
         cursor.execute(
+            f"{AS_NOBODY}"
             f"CREATE TABLE {partition} (LIKE {PARENT} INCLUDING ALL);{row_level_security(partition)}"
+            f"{COPY_STATISTICS_TARGETS.format(partition=partition, parent=PARENT)}"
         )
 
     def attach(self, cursor: CursorWrapper, tenant: TenantLike) -> None:

@@ -1,0 +1,58 @@
+"""`up` on servers of one's own: a database owner that is no superuser is enough."""
+
+from __future__ import annotations
+
+import json
+import signal
+import uuid
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.ragadmin.running import Up, run_command
+
+
+@pytest.fixture(scope="module")
+def own_servers(services):
+    """A database made as a hosting company would: the extension is there, the owner is ordinary."""
+    name = f"own_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(services["database"], autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {name} LOGIN CREATEROLE PASSWORD 'test'")
+        connection.execute(f"CREATE DATABASE {name} OWNER {name}")
+    place = services["database"].rsplit("@", 1)[1].rsplit("/", 1)[0]
+    with psycopg.connect(
+        f"{services['database'].rsplit('/', 1)[0]}/{name}", autocommit=True
+    ) as own:
+        own.execute(f"CREATE SCHEMA extensions AUTHORIZATION {name}")
+        own.execute("CREATE EXTENSION vector SCHEMA extensions")
+    return {
+        "DATABASE_URL": f"postgresql://{name}:test@{place}/{name}",
+        "REDIS_URL": services["redis"].removesuffix("/0") + "/7",
+    }
+
+
+@pytest.fixture(scope="module")
+def running(own_servers, tmp_path_factory):
+    folder: Path = tmp_path_factory.mktemp("own")
+    up = Up(folder / "data", **own_servers)
+    try:
+        up.wait_until_ready()
+        yield up
+    finally:
+        if up.process.poll() is None:
+            up.end(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("isolation", ["schema", "partition", "shared"])
+def test_tenants_of_each_level_are_made_by_an_ordinary_owner(running, own_servers, isolation):
+    slug = f"own-{isolation}"
+    done = run_command(
+        running.data, "create_tenant", slug, "--isolation", isolation, "--json", **own_servers
+    )
+    assert json.loads(done.stdout)["slug"] == slug, done.stderr
+
+
+def test_it_is_ready_and_starts_no_servers_of_its_own(running):
+    assert running.status("/readyz") == 200
+    assert not (running.data / "postgres").exists()

@@ -43,6 +43,21 @@ CREATE INDEX chunk_content ON retrieval_chunk (tenant_id, content_hash);
 CREATE INDEX chunk_terms ON retrieval_chunk USING gin (terms) WITH (fastupdate = off);
 """
 
+# No condition is on these columns, so their statistics serve no plan. But every backend would keep
+# them for each tenant that it serves (a third of a megabyte, a hundred vectors among them), and the
+# catalog too. Of `terms` it takes only which are common.
+STATISTICS = """
+ALTER TABLE retrieval_chunk ALTER embedding SET STATISTICS 0, ALTER term_weights SET STATISTICS 0,
+    ALTER text SET STATISTICS 0, ALTER heading_path SET STATISTICS 0,
+    ALTER content_hash SET STATISTICS 0, ALTER terms SET STATISTICS 10;
+ALTER TABLE retrieval_document ALTER markdown SET STATISTICS 0, ALTER title SET STATISTICS 0,
+    ALTER content_hash SET STATISTICS 0, ALTER indexed_hash SET STATISTICS 0,
+    ALTER storage_key SET STATISTICS 0;
+ALTER TABLE retrieval_querytrace ALTER question SET STATISTICS 0, ALTER answer SET STATISTICS 0,
+    ALTER citations SET STATISTICS 0, ALTER hits SET STATISTICS 0, ALTER spans SET STATISTICS 0,
+    ALTER cost_usd SET STATISTICS 0;
+"""
+
 TABLES = [
     "retrieval_source",
     "retrieval_document",
@@ -230,5 +245,6 @@ class Migration(migrations.Migration):
             model_name='document',
             constraint=models.UniqueConstraint(fields=('tenant_id', 'source', 'path'), name='document_path_once'),
         ),
+        migrations.RunSQL(STATISTICS, migrations.RunSQL.noop),
         migrations.RunSQL([row_level_security(table) for table in TABLES], migrations.RunSQL.noop),
     ]

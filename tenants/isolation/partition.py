@@ -17,11 +17,11 @@ POOL = "pool_partition"
 PARENT = f"{POOL}.retrieval_chunk"
 # LIKE does not copy for which columns statistics are kept.
 COPY_STATISTICS_TARGETS = """
-DO $$ BEGIN EXECUTE (
-    SELECT format('ALTER TABLE {partition} %s', string_agg(
-        format('ALTER %I SET STATISTICS %s', attname, attstattarget), ', '))
+DO $$ BEGIN EXECUTE coalesce((
+    SELECT 'ALTER TABLE {partition} ' || string_agg(
+        format('ALTER %I SET STATISTICS %s', attname, attstattarget), ', ')
     FROM pg_catalog.pg_attribute
-    WHERE attrelid = '{parent}'::regclass AND attnum > 0 AND attstattarget >= 0);
+    WHERE attrelid = '{parent}'::regclass AND attnum > 0 AND attstattarget >= 0), '');
 END $$;
 """
 

@@ -18,6 +18,25 @@ from tests.tenants.new_migration import new_tenants
 BACKEND = "SELECT pg_backend_pid() AS pid"
 
 
+TARGETS = """
+SELECT attname, attstattarget FROM pg_attribute
+WHERE attrelid = ANY(%s::regclass[]) AND attnum > 0 AND attstattarget >= 0
+"""
+
+
+@pytest.mark.parametrize("level", list(LEVELS))
+def test_no_statistics_are_kept_of_vectors_and_texts(level):
+    """Each backend would keep a hundred vectors for every tenant that it serves."""
+    (tenant,) = new_tenants(1, level)
+    own = f"t{tenant.id}" if level == "partition" else "default"
+    tables = [f"{tenant.schema_name}.retrieval_chunk{end}" for end in ("", f"_{own}")]
+    with connection.cursor() as cursor:
+        cursor.execute(TARGETS, [tables])
+        found = sorted(cursor.fetchall())
+    none = ["content_hash", "embedding", "heading_path", "term_weights", "text"]
+    assert found == sorted([*((name, 0) for name in none), ("terms", 10)] * 2)
+
+
 @pytest.fixture
 def soon(monkeypatch):
     monkeypatch.setattr(recycling, "MOST_TENANTS", 3)

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
+from structlog.contextvars import bind_contextvars
 
 from ragadmin.errors import NotAuthenticated, PermissionDenied
 from tenants.resolve import caller_for_key, caller_for_session
@@ -28,6 +29,7 @@ async def caller_of(request: Request) -> Caller:
         caller = await caller_for_key(key.strip())
     else:
         caller = await _from_session(request)
+    bind_contextvars(tenant=caller.tenant.slug)
     if SCOPE_NEEDED not in caller.scopes:
         raise PermissionDenied(
             "This API key may not ask questions: use one with the scope query.",

@@ -28,6 +28,8 @@ class CitationFilter:
 
     def feed(self, text: str) -> str:
         """The text that may be shown now."""
+        if not self._held and "[" not in text:
+            return text
         pending = self._held + text
         begun = _OPEN.search(pending)
         self._held = pending[begun.start() :] if begun else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,27 +36,32 @@ class Found:
 _clients: PerLoop[dict[tuple[str, str], OpenAIChat]] = PerLoop(dict)
 
 
-async def generate(
+def generate(
     route: RouteDecision,
     tenant: TenantConfig,
     request: AnswerRequest,
     found: Found,
     history: Sequence[Message],
 ) -> AsyncGenerator[Delta, None]:
-    """Pieces of the answer with its citations as `[n]`. Raises ProviderError."""
+    """Pieces of the answer with its citations as `[n]`. Raises ProviderError while it is read."""
     if not found.hits:
-        yield Delta(NOTHING_FOUND, finish_reason="stop")
-    elif route.model == extractive.MODEL or tenant.endpoint is None:
-        for place, quote in enumerate(await choose_quotes(tenant, request.question, found)):
-            yield Delta(("\n\n" if place else "") + f"“{quote.text}” [{quote.n}]")
-    else:
-        messages = build_messages(request.question, found.hits, history)
-        stream = chat_client(tenant.endpoint).stream(
-            model=route.model, messages=messages, max_tokens=request.max_tokens
-        )
-        async with contextlib.aclosing(stream):
-            async for delta in stream:
-                yield delta
+        return _say(NOTHING_FOUND)
+    if route.model == extractive.MODEL or tenant.endpoint is None:
+        return _quote(tenant, request.question, found)
+    messages = build_messages(request.question, found.hits, history)
+    # The model's own stream, because every layer more is paid for with each token.
+    return chat_client(tenant.endpoint).stream(
+        model=route.model, messages=messages, max_tokens=request.max_tokens
+    )
+
+
+async def _say(text: str) -> AsyncGenerator[Delta, None]:
+    yield Delta(text, finish_reason="stop")
+
+
+async def _quote(tenant: TenantConfig, question: str, found: Found) -> AsyncGenerator[Delta, None]:
+    for place, quote in enumerate(await choose_quotes(tenant, question, found)):
+        yield Delta(("\n\n" if place else "") + f"“{quote.text}” [{quote.n}]")
 
 
 async def choose_quotes(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import signal
 import uuid
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
 from tests.ragadmin.running import Up, run_command
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from django.http import HttpResponse
 
     from tenants.access import OperatorHttpRequest
+    from tenants.tables import TenantModel
 
 # What decides between the levels, in a line each; the comparison page has the numbers.
 LEVELS = (
@@ -34,6 +35,12 @@ LEVELS = (
     ("partition", "Partition", "pooled tables, its chunks in a partition of their own"),
     ("shared", "Shared", "pooled tables for many small tenants, told apart by row security"),
 )
+# Where the model's own name is not what people call it.
+KINDS = {
+    "termfrequency": "Search terms",
+    "querytrace": "Questions",
+    "feedback": "Ratings",
+}
 
 
 def move_context(tenant: Tenant) -> dict[str, Any]:
@@ -97,11 +104,16 @@ def cancel(request: OperatorHttpRequest, slug: str) -> HttpResponse:
 
 
 def _count(tenant: Tenant) -> list[tuple[str, int]]:
-    names = {model._meta.db_table: model._meta.verbose_name_plural for model in tenant_models()}  # noqa: SLF001
+    names = {model._meta.db_table: _kind_of(model) for model in tenant_models()}  # noqa: SLF001
     with tenant_context(tenant), connection.cursor() as cursor:
         tables = read_tables(cursor, tenant.schema_name)
         counts = count_rows(cursor, tenant.schema_name, tables, tenant.pk)
-    return [(str(names[table]).capitalize(), rows) for table, rows in counts.items()]
+    return [(names[table], rows) for table, rows in counts.items()]
+
+
+def _kind_of(model: type[TenantModel]) -> str:
+    meta = model._meta  # noqa: SLF001
+    return KINDS.get(str(meta.model_name), str(meta.verbose_name_plural).capitalize())
 
 
 def _load(slug: str) -> Tenant:

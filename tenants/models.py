@@ -118,7 +118,7 @@ class Tenant(models.Model):
     last_served_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
-    objects = TenantQuerySet.as_manager()
+    objects: TenantQuerySet = TenantQuerySet.as_manager()  # type: ignore[assignment]
 
     def __str__(self) -> str:
         return self.slug

@@ -41,6 +41,7 @@ def _number(value: float) -> str:
 FIGURES = (
     Figure("search_p50_ms", "Search, median", "Hybrid search in one tenant.", duration),
     Figure("search_p99_ms", "Search, 99th percentile", "One search in a hundred takes longer.", duration),
+    Figure("search_ratio", "Search beside a tenant alone", "Asked in turn with one that stays as it is.", "{:.2f}x".format),
     Figure("recall_at_10", "Recall@10", "Of the true ten nearest, the share found.", "{:.3f}".format),
     Figure("storage_bytes", "Storage of the measured tenant", "Rows, TOAST and indexes.", file_size),
     Figure("small_storage_bytes", "Storage of a tiny tenant", "One document of a page.", file_size),
@@ -60,7 +61,7 @@ def panels(results: Mapping[str, Any]) -> list[Panel]:
     by_place = {(row["level"], row["tenants"]): row for row in rows}
     found = []
     for figure in FIGURES:
-        most = max((row[figure.key] or 0 for row in rows), default=0)
+        most = max((row.get(figure.key) or 0 for row in rows), default=0)
         lines = [
             (level, [_cell(figure, by_place.get((level, count)), most) for count in counts])
             for level in levels
@@ -71,7 +72,7 @@ def panels(results: Mapping[str, Any]) -> list[Panel]:
 
 
 def _cell(figure: Figure, row: Mapping[str, Any] | None, most: float) -> Cell:
-    value = row[figure.key] if row else None
+    value = row.get(figure.key) if row else None
     if value is None:
         return Cell("–", 0)
     return Cell(figure.show(value), round(100 * value / most, 2) if most else 0)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # How much of the progress bar a measured point takes, in tenants made.
 POINT_STEPS = 20
+# Of the tenant that each measured one is compared with: the level that a tenant has by default.
+REFERENCE_LEVEL = "schema"
 # How many of the other tenants' sizes are looked at.
 SIZED = 3
 
@@ -46,9 +48,11 @@ def compare(
         remove_all(progress.tell)
         corpus = prepare_corpus(plan.documents, progress.step)
         merge(run, chunks=corpus.chunk_count)
+        reference, _ = add_tenant(REFERENCE_LEVEL)
+        fill_tenant(reference, corpus.documents)
         rows: list[dict[str, Any]] = []
         for level in LEVELS:
-            for row in _Level(level, plan, corpus, progress).measure():
+            for row in _Level(level, plan, corpus, progress, reference).measure():
                 rows.append(row)
                 merge(run, rows=rows)
         state, values = "done", {}
@@ -74,8 +78,11 @@ def _count_steps(plan: Plan) -> int:
 class _Level:
     """One level with more and more tenants, of which the first is measured."""
 
-    def __init__(self, level: str, plan: Plan, corpus: Corpus, progress: Progress) -> None:
+    def __init__(
+        self, level: str, plan: Plan, corpus: Corpus, progress: Progress, reference: Tenant
+    ) -> None:
         self._level, self._plan, self._corpus, self._progress = level, plan, corpus, progress
+        self._reference = tenant_config(reference)
         self._tenants: list[Tenant] = []
         self._empty = Catalog(0, 0)
 
@@ -106,8 +113,9 @@ class _Level:
         self._progress.step(f"{self._level}: measuring with {count} tenants", POINT_STEPS)
         measured.refresh_from_db()
         row = {"level": self._level, "tenants": count} | self._measure_space(measured, others)
+        config = tenant_config(measured)
         row |= asyncio.run(
-            measure_search(tenant_config(measured), self._corpus, self._plan.questions)
+            measure_search(config, self._reference, self._corpus, self._plan.questions)
         )
         configs = [tenant_config(tenant) for tenant in others]
         row |= asyncio.run(measure_connection(configs, self._corpus))

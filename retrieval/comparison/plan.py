@@ -26,13 +26,23 @@ class Plan:
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {"tenants": list(self.tenants)}
 
-    @property
-    def is_small(self) -> bool:
-        return max(self.tenants) < 1_000
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A plan that the page offers."""
+
+    label: str
+    plan: Plan
 
 
-# What the page measures: a minute or two.
-SMALL_PLAN = Plan(documents=20, tenants=(1, 20), questions=200, samples=5)
+SIZES = {
+    "small": Size(
+        "Small: 1 and 20 tenants, about a minute",
+        Plan(documents=20, tenants=(1, 20), questions=200, samples=5),
+    ),
+    "medium": Size("Medium: 1 and 100 tenants, some minutes", Plan(tenants=(1, 100))),
+    "full": Size("Full: 1, 100 and 1,000 tenants, a quarter of an hour or more", Plan()),
+}
 
 
 def make_plan(documents: int, tenants: Iterable[int], **values: int) -> Plan:

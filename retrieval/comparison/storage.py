@@ -52,8 +52,8 @@ def read_catalog() -> Catalog:
     parts = " UNION ALL ".join(f"({CATALOG.format(name)})" for name in CATALOGS)
     with owner().cursor() as cursor:
         cursor.execute(f"SELECT sum(rows), sum(bytes) FROM ({parts}) AS parts")  # noqa: S608
-        rows, size = cursor.fetchone()
-    return Catalog(int(rows), float(size))
+        found = cursor.fetchone()
+    return Catalog(int(found[0]), float(found[1]))
 
 
 def measure_storage(tenant: Tenant) -> float:

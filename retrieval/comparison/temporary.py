@@ -21,6 +21,8 @@ from tenants.services import create_tenant
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from django.db.models import QuerySet
+
     from retrieval.comparison.corpus import PreparedDocument
 
 log = structlog.get_logger(__name__)
@@ -74,7 +76,7 @@ def has_leftovers() -> bool:
     return _all().exists()
 
 
-def remove_all(say: Callable[[str], None] = lambda text: None) -> int:
+def remove_all(say: Callable[[str], object] = lambda text: None) -> int:
     """Removes every tenant of any comparison. How many could not be removed."""
     found = list(_all())
     left = 0
@@ -92,5 +94,5 @@ def remove_all(say: Callable[[str], None] = lambda text: None) -> int:
     return left
 
 
-def _all():  # noqa: ANN202
+def _all() -> QuerySet[Tenant]:
     return Tenant.objects.filter(slug__startswith=Tenant.COMPARISON_PREFIX).order_by("pk")

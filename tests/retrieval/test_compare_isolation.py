@@ -75,7 +75,7 @@ def leftovers():
 def row(level, **values):
     return {
         "level": level, "tenants": 1000, "search_p50_ms": 8.0, "search_p99_ms": 12.0,
-        "first_search_ms": 20.0, "recall_at_10": 1.0, "storage_bytes": 4_000_000,
+        "first_search_ms": 20.0, "search_ratio": 1.0, "recall_at_10": 1.0, "storage_bytes": 4_000_000,
         "small_storage_bytes": 500_000, "catalog_bytes": 150_000, "catalog_rows": 500,
         "create_ms": 60.0, "delete_ms": 60.0, "backend_bytes": 100_000,
     } | values  # fmt: skip
@@ -271,10 +271,14 @@ def test_a_fleet_too_large_for_partitions_too_shares():
     assert recommend(1_000_000, 10, results())[0] == "shared"
 
 
+def test_a_ratio_between_times_that_are_short_anyway_decides_nothing():
+    assert recommend(1000, 1000, results(search_p50_ms=4.0, search_ratio=3.0))[0] == "schema"
+
+
 def test_schemas_that_are_searched_slowly_lead_to_partitions():
-    level, reason = recommend(1000, 1000, results(search_p50_ms=40.0))
+    level, reason = recommend(1000, 1000, results(search_p50_ms=40.0, search_ratio=5.0))
     assert level == "partition"
-    assert "40.0 ms" in reason
+    assert "5.0 times as long" in reason
 
 
 @pytest.mark.parametrize("slow", [{"create_ms": 5_000.0}, {"first_search_ms": 900.0}])

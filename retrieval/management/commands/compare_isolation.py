@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import time
@@ -52,6 +53,8 @@ class Command(RagadminCommand):
         plan = make_plan(
             options["documents"], counts, questions=options["questions"], samples=options["samples"]
         )
+        # A line for each of thousands of temporary tenants would bury the progress.
+        logging.getLogger("tenants.removal").setLevel(logging.WARNING)
         # As Ctrl-C: what was made is removed before it ends.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(INTERRUPTED))
         self._said_at = 0.0

@@ -16,7 +16,7 @@ from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import BasePermission
 from rest_framework.response import Response
 from rest_framework.views import APIView
-from structlog.contextvars import get_contextvars
+from structlog.contextvars import bind_contextvars, get_contextvars
 
 from ragadmin.errors import InvalidRequest, NotFound, PermissionDenied, RagadminError
 from ragadmin.hot_schema import ERROR_RESPONSE, HOT_COMPONENTS, HOT_PATHS
@@ -158,6 +158,7 @@ class TenantAPIView(APIView):
 def _inside(caller: Caller, handler: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(handler)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
+        bind_contextvars(tenant=caller.tenant.slug)
         with tenant_context(caller.tenant):
             return handler(*args, **kwargs)
 

@@ -8,5 +8,7 @@ class RetrievalConfig(AppConfig):
 
     def ready(self) -> None:
         from retrieval.health import register_probes
+        from retrieval.indexing.imported import register_import
 
         register_probes()
+        register_import()

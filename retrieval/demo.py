@@ -53,7 +53,7 @@ class DemoFile:
 
 def demo_is_wanted() -> bool:
     """Until it was loaded once; not in an installation that already has tenants of its own."""
-    others = Tenant.objects.exclude(slug__in=["handbook", "python-reference"])
+    others = Tenant.objects.customers().exclude(slug__in=["handbook", "python-reference"])
     return not others.exists() and not AuditEvent.objects.filter(action=LOADED).exists()
 
 

@@ -2,13 +2,27 @@ from __future__ import annotations
 
 from django.urls import path
 
-from retrieval.views import document, documents, feedback, overview, playground, traces
+from retrieval.views import (
+    comparison,
+    document,
+    documents,
+    feedback,
+    isolation,
+    overview,
+    playground,
+    traces,
+)
 
+COMPARISON = "operator/isolation/comparison/"
 DOCUMENTS = "t/<slug:slug>/documents/"
 DOCUMENT = f"{DOCUMENTS}<uuid:document_id>/"
 TRACES = "t/<slug:slug>/traces/"
 
 urlpatterns = [
+    path("operator/isolation/", isolation.isolation, name="operator-isolation"),
+    path(COMPARISON, comparison.comparison, name="operator-isolation-comparison"),
+    path(f"{COMPARISON}measure/", comparison.measure, name="operator-isolation-compare"),
+    path(f"{COMPARISON}cancel/", comparison.cancel, name="operator-isolation-compare-cancel"),
     path("t/<slug:slug>/", overview.overview, name="tenant-overview"),
     path(DOCUMENTS, documents.list_documents, name="documents"),
     path(f"{DOCUMENTS}upload/", documents.upload_documents, name="document-upload"),

@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied as PageForbidden
 from django.http import Http404, HttpRequest
 from django.shortcuts import render, resolve_url
 from django_htmx.http import HttpResponseClientRedirect
+from structlog.contextvars import bind_contextvars
 
 from ragadmin.errors import NotFound, PermissionDenied, SchemaMissing
 from tenants.config import Caller, ModelEndpoint, TenantConfig
@@ -194,6 +195,7 @@ def tenant_page(
                 place = enter(request.user, slug)
                 request.tenant, request.role = place.tenant, place.role
                 request.access_levels = place.access_levels
+                bind_contextvars(tenant=place.tenant.slug)
                 if place.tenant.status == Tenant.Status.SUSPENDED and not request.user.is_operator:
                     return render(request, "tenants/suspended.html", status=403)
                 if not has_role(place.role, role):

@@ -67,7 +67,7 @@ def find_tenant(slug: str) -> Tenant:
 class TenantList(ListAPIView):
     permission_classes = (HasScope("operator"),)
     serializer_class = TenantSerializer
-    queryset = Tenant.objects.select_related("provider").order_by("slug")
+    queryset = Tenant.objects.customers().select_related("provider").order_by("slug")
 
     @extend_schema(request=TenantCreateSerializer, responses={201: TenantSerializer})
     def post(self, request: Request) -> Response:

@@ -16,8 +16,13 @@ if TYPE_CHECKING:
 
 
 def find_tenants(*, text: str = "", status: str = "") -> QuerySet[Tenant]:
-    """Newest first, each with its number of members and of keys that are not revoked."""
-    found = Tenant.objects.order_by("-created_at", "-pk")
+    """Newest first, each with its number of members and of keys that are not revoked.
+
+    Canaries only when they are asked for by their name.
+    """
+    wants_canaries = Tenant.CANARY_PREFIX.rstrip("-") in text.lower()
+    every = Tenant.objects.all() if wants_canaries else Tenant.objects.customers()
+    found = every.order_by("-created_at", "-pk")
     if text:
         found = found.filter(Q(slug__icontains=text) | Q(name__icontains=text))
     if status in Tenant.Status.values:

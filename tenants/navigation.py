@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
+from tenants.isolation.runs import newest_result
 from tenants.models import Membership, Tenant
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
+
+    from tenants.models import IsolationRun
 
 THEMES = ("light", "dark")
 # Operators may see thousands: the switch shows the newest, the tenants page finds the rest.
@@ -31,6 +34,7 @@ ADMIN_PAGES = (
 OPERATOR_PAGES = (
     ("Tenants", "tenant", ""),
     ("Fleet", "list", "fleet/"),
+    ("Isolation", "lock", "isolation/"),
     ("Models", "model", "models/"),
     ("Services", "server", "services/"),
     ("Audit", "shield", "audit/"),
@@ -82,10 +86,18 @@ class Navigation:
         if not (self._user and self._user.is_authenticated):
             return []
         if self.is_operator:
-            newest = list(Tenant.objects.order_by("-created_at")[:SWITCH_LIMIT])
+            newest = list(Tenant.objects.customers().order_by("-created_at")[:SWITCH_LIMIT])
             here = [self.tenant] if self.tenant and self.tenant not in newest else []
             return [*here, *newest]
         return list(Tenant.objects.filter(membership__user=self._user).order_by("name"))
+
+    @cached_property
+    def leaking_run(self) -> IsolationRun | None:
+        """For the banner on the operator's pages: the newest isolation check, if it found a leak."""
+        if not (self.is_operator and self._path.startswith("/operator/")):
+            return None
+        newest = newest_result()
+        return newest if newest and newest.leaks else None
 
     def _section(
         self, title: str, base: str, pages: tuple[tuple[str, str, str], ...]

@@ -9,6 +9,7 @@ from django.core.exceptions import SuspiciousOperation
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
+from structlog.contextvars import bind_contextvars
 
 from ragadmin.drf import HasScope, Pages, TenantAPIView, tenant_required
 from ragadmin.errors import InvalidRequest, RagadminError, TooLarge
@@ -126,6 +127,7 @@ class DocumentRetry(ReadOrWrite, TenantAPIView):
 def _caller(request: Request) -> Caller:
     if not isinstance(request.auth, Caller):
         raise tenant_required()
+    bind_contextvars(tenant=request.auth.tenant.slug)
     return request.auth
 
 

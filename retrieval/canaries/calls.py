@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.middleware.csrf import CSRF_SECRET_LENGTH
+from django.test import Client
 from django.utils.crypto import get_random_string
 
 from retrieval.query.http import application
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from django.http.response import HttpResponseBase
-    from django.test import Client
 
 REFUSED = frozenset({401, 403, 404})
 
@@ -51,8 +51,13 @@ class Browser:
         self.client.logout()
 
 
-def call_api(client: Client, method: str, path: str, key: str, body: Any = None) -> Reply:
-    response = client.generic(
+def new_client() -> Client:
+    """A failure is a reply like any other."""
+    return Client(raise_request_exception=False, headers={"host": local_host()})
+
+
+def call_api(method: str, path: str, key: str, body: Any = None) -> Reply:
+    response = new_client().generic(
         method,
         path,
         json.dumps(body or {}) if method not in {"GET", "HEAD"} else "",
@@ -108,5 +113,4 @@ def _scope(path: str, headers: Mapping[str, str]) -> dict[str, Any]:
 def _read(response: HttpResponseBase) -> Reply:
     content: Any = getattr(response, "streaming_content", None)
     body = b"".join(content) if content is not None else getattr(response, "content", b"")
-    response.close()
     return Reply(response.status_code, body.decode(errors="replace"))

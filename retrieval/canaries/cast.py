@@ -8,14 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from django.test import Client
+from django.utils import timezone
 
-from retrieval.canaries.calls import Browser, Reply, call_hot, local_host
+from retrieval.canaries.calls import Browser, Reply, call_hot, new_client
 from retrieval.canaries.corpus import ACCESS_LEVELS, prepare_canaries
 from retrieval.providers.embedders import close_embedders
 from retrieval.query.generate import close_clients
 from tenants.access import caller_of_key
 from tenants.config import Caller
+from tenants.isolation.runs import LONGEST_RUN
 from tenants.models import ApiKey, Membership, Tenant, User
 from tenants.pool import close_pool, open_pool
 from tenants.secrets import hash_key
@@ -96,6 +97,16 @@ class Cast:
                 if visitor.tenant.pk != visited.tenant.pk:
                     yield Attempt(visitor, self._target(visited, ACCESS_LEVELS))
 
+    def across_levels(self) -> Iterator[Attempt]:
+        """One attempt for each pair of isolation levels, for doors where the tenants' own difference
+        is only the level."""
+        seen: set[tuple[str, str]] = set()
+        for attempt in self.across():
+            levels = (attempt.visitor.tenant.isolation, attempt.target.tenant.isolation)
+            if levels not in seen:
+                seen.add(levels)
+                yield attempt
+
     def within(self) -> Iterator[Attempt]:
         """Somebody of the tenant who may read `public`, at what is `internal`."""
         for canary in self.canaries:
@@ -127,6 +138,7 @@ def assemble() -> Iterator[Cast]:
     """Makes or renews the canaries and lets their visitors in; shuts the visitors out afterwards."""
     with asyncio.Runner() as runner:
         cast = Cast(runner)
+        _drop_old_keys()
         try:
             runner.run(_open())
             cast.canaries, cast.problems = prepare_canaries(runner)
@@ -138,9 +150,13 @@ def assemble() -> Iterator[Cast]:
             runner.run(_close())
             for visitor in (*cast.owners.values(), *cast.outsiders.values()):
                 visitor.browser.close()
-            ApiKey.objects.filter(
-                name=KEY_NAME, tenant__slug__startswith=Tenant.CANARY_PREFIX
-            ).delete()
+                ApiKey.objects.filter(pk=visitor.key_id).delete()
+
+
+def _drop_old_keys() -> None:
+    """Of a run whose process was killed."""
+    keys = ApiKey.objects.filter(name=KEY_NAME, tenant__slug__startswith=Tenant.CANARY_PREFIX)
+    keys.filter(created_at__lt=timezone.now() - LONGEST_RUN).delete()
 
 
 async def _open() -> None:
@@ -167,7 +183,7 @@ def _visitor(tenant: Tenant, role: str, levels: tuple[str, ...]) -> Visitor:
     )
     caller = caller_of_key(row)
     assert isinstance(caller, Caller)
-    browser = Browser(Client(raise_request_exception=False, headers={"host": local_host()}))
+    browser = Browser(new_client())
     browser.client.force_login(member.user)
     return Visitor(tenant, levels, key, str(row.pk), caller, member.pk, browser)
 

@@ -68,14 +68,26 @@ def find_powers_of_the_role() -> Sight:
 
 @door(SECTION, "SQL on another tenant's tables", within=False)
 def select_from_tables(cast: Cast, attempt: Attempt) -> Sight:
-    """Every table of the canary by its full name, with the visitor's own tenant in force."""
-    shown = []
+    """The canary's rows in every table, by its full name, with the visitor's own tenant in force."""
+    rows = {table: _rows(attempt, table) for table in tenant_tables()}
+    shown = [table for table, found in rows.items() if found]
+    return Sight(
+        text="\n".join(row for found in rows.values() for row in found),
+        granted=f"Rows of the canary in {', '.join(shown)}."
+        if shown and attempt.is_foreign
+        else "",
+        tried=len(rows),
+    )
+
+
+def _rows(attempt: Attempt, table: str) -> list[str]:
+    target = attempt.target.tenant
     with tenant_context(attempt.visitor.tenant), connection.cursor() as cursor:
-        for table in tenant_tables():
-            cursor.execute(f"SELECT t::text FROM {_name(attempt, table)} t LIMIT 200")  # noqa: S608
-            shown += [row for (row,) in cursor.fetchall()]
-    # In a pool both have the same tables: what is shown must be the visitor's own.
-    return Sight(text="\n".join(shown), tried=len(tenant_tables()))
+        cursor.execute(
+            f"SELECT t::text FROM {_name(attempt, table)} t WHERE tenant_id = %s",  # noqa: S608
+            [target.pk],
+        )
+        return [row for (row,) in cursor.fetchall()]
 
 
 @door(SECTION, "SQL writes to another tenant's tables", shows_own=False, within=False)
@@ -83,15 +95,15 @@ def write_to_tables(cast: Cast, attempt: Attempt) -> Sight:
     """The canary's rows are changed and deleted by their id, and one is forged in its name, with the
     visitor's own tenant in force; whatever that did is rolled back."""
     document = attempt.target.document_ids[0]
+    documents, conversations = (
+        _name(attempt, f"retrieval_{name}") for name in ("document", "conversation")
+    )
+    forged = f"gen_random_uuid(), {attempt.target.tenant.pk}"
     changes = [
+        (f"UPDATE {documents} SET title = title WHERE id = %s", "update"),  # noqa: S608
+        (f"DELETE FROM {documents} WHERE id = %s", "delete"),  # noqa: S608
         (
-            f"UPDATE {_name(attempt, 'retrieval_document')} SET title = title WHERE id = %s",
-            "update",
-        ),  # noqa: S608
-        (f"DELETE FROM {_name(attempt, 'retrieval_document')} WHERE id = %s", "delete"),  # noqa: S608
-        (
-            f"INSERT INTO {_name(attempt, 'retrieval_conversation')} (id, tenant_id)"  # noqa: S608
-            f" SELECT gen_random_uuid(), {attempt.target.tenant.pk} WHERE %s <> ''",
+            f"INSERT INTO {conversations} (id, tenant_id) SELECT {forged} WHERE %s <> ''",
             "insert",
         ),
     ]

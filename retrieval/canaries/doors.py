@@ -48,7 +48,8 @@ class Verdict:
 @dataclass(frozen=True, slots=True)
 class Door:
     """`shows_own`: owners find their own canary through it, or the door proves nothing.
-    `within`: it also keeps access levels apart inside one tenant."""
+    `within`: it also keeps access levels apart inside one tenant. `every_pair`: tried between all
+    canaries, not once for each pair of isolation levels."""
 
     section: str
     title: str
@@ -56,6 +57,7 @@ class Door:
     probe: Callable[[Cast, Attempt], Sight]
     shows_own: bool = True
     within: bool = True
+    every_pair: bool = True
 
     def try_foreign(self, cast: Cast, attempt: Attempt) -> Verdict:
         sight = self._look(cast, attempt)

@@ -40,22 +40,16 @@ def find_routes_without_door() -> Sight:
 
 def _search_door(mode: str) -> Callable[[Cast, Attempt], Sight]:
     def search(cast: Cast, attempt: Attempt) -> Sight:
-        filters = [{}, *({"document_id": name} for name in attempt.target.document_ids)]
+        question = f"{attempt.target.question} {' '.join(attempt.target.words)}"
         sight = NOTHING
-        for word in attempt.target.words:
-            for wanted in filters:
-                body = {
-                    "question": f"{attempt.target.question} {word}",
-                    "mode": mode,
-                    "top_k": MOST_HITS,
-                    "filters": wanted,
-                }
-                sight += _answered(cast.hot(SEARCH_ROUTE, body, _bearer(attempt)))
+        for wanted in ({}, {"document_id": attempt.target.document_ids[-1]}):
+            body = {"question": question, "mode": mode, "top_k": MOST_HITS, "filters": wanted}
+            sight += _answered(cast.hot(SEARCH_ROUTE, body, _bearer(attempt)))
         return sight
 
     search.__doc__ = (
-        f"POST {SEARCH_ROUTE} in the mode {mode}, for the canary's own question and word, with and "
-        "without the canary's document as a filter."
+        f"POST {SEARCH_ROUTE} in the mode {mode}, for the canary's own question and words, with "
+        "and without the canary's document as a filter."
     )
     return search
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from retrieval.canaries.calls import Reply, call_api, local_host
+from retrieval.canaries.calls import Reply, call_api
 from retrieval.canaries.cast import Attempt, Cast  # noqa: TC001 - the door's signature
 from retrieval.canaries.doors import NOTHING, Door, Sight, door
 
@@ -96,14 +95,14 @@ def _methods(pattern: URLPattern) -> tuple[str, ...]:
 
 
 def _tenant_door(section: str, route: Route) -> Door:
-    shows = "GET" in route.methods and not route.address.endswith(("/retry/", "/feedback/"))
     return Door(
         section=section,
         title=f"/{route.address}",
         about=f"{', '.join(route.methods)} with the visitor's own "
         f"{'API key' if route.is_api else 'browser session'} and the canary's ids.",
         probe=_probe(route),
-        shows_own=shows and _holds_documents(route),
+        shows_own=_holds_documents(route),
+        every_pair=route.is_api,
     )
 
 
@@ -121,7 +120,15 @@ def _operator_door(section: str, routes: list[Route]) -> Door:
 
     what = "pages" if section == PAGES else "API"
     about = f"All {len(routes)} routes for operators, with what a tenant's owner has."
-    return Door(section, f"The operator's {what}", about, probe, shows_own=False, within=False)
+    return Door(
+        section=section,
+        title=f"The operator's {what}",
+        about=about,
+        probe=probe,
+        shows_own=False,
+        within=False,
+        every_pair=False,
+    )
 
 
 def _probe(route: Route) -> Callable[[Cast, Attempt], Sight]:
@@ -173,9 +180,7 @@ def _call(route: Route, attempt: Attempt, method: str, ids: dict[str, Any]) -> R
     path, visitor = route.path(ids), attempt.visitor
     if not route.is_api:
         return visitor.browser.call(method, path)
-    client = Client(raise_request_exception=False, headers={"host": local_host()})
-    body = BODIES.get(route.address.removeprefix(API_ROOT))
-    return call_api(client, method, path, visitor.key, body)
+    return call_api(method, path, visitor.key, BODIES.get(route.address.removeprefix(API_ROOT)))
 
 
 def _judge(route: Route, attempt: Attempt, method: str, reply: Reply) -> Sight:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
+from structlog.contextvars import bound_contextvars
 
 from ragadmin.errors import (
     ExtractionError,
@@ -58,11 +59,18 @@ def index_next_document(worker: str) -> Tenant | None:
 def index_document(claim: Claim) -> None:
     """Ends with the document ready, failed, or back in the queue; or gone with its tenant."""
     try:
-        _index_claimed(claim)
+        # For the log, also between the transactions.
+        with bound_contextvars(tenant=claim.tenant.slug):
+            _index_claimed(claim)
     except TenantGone:
         log.warning("tenant deleted while a document was indexed", tenant=claim.tenant.slug)
     except SchemaMissing as error:  # its documents can wait until an operator has restored it
-        log.warning("indexing put off", document=str(claim.document_id), code=error.code)
+        log.warning(
+            "indexing put off",
+            tenant=claim.tenant.slug,
+            document=str(claim.document_id),
+            code=error.code,
+        )
         queue.put_off(claim)
 
 

@@ -7,10 +7,22 @@ from urllib.parse import urlsplit
 
 from django import forms
 from django.conf import settings
+from django.utils.safestring import mark_safe
 
 from tenants.config import ModelEndpoint
 from tenants.models import Membership, Provider, Tenant
 from tenants.services import OFFERED_EMBEDDING_MODELS
+
+ISOLATION_CHOICES = [
+    (Tenant.Isolation.SCHEMA, "Schema: tables of its own"),
+    (Tenant.Isolation.PARTITION, "Partition: its chunks in a table of their own"),
+    (Tenant.Isolation.SHARED, "Shared: its rows beside those of others"),
+]
+# A path and no url name: the page is above this layer.
+ISOLATION_HELP = mark_safe(
+    "It can be moved to another level later. "
+    '<a href="/operator/isolation/comparison/">Compare the levels</a>'
+)
 
 
 class NewTenantForm(forms.Form):
@@ -28,12 +40,22 @@ class NewTenantForm(forms.Form):
         help_text="Fixed once the tenant exists: vectors of two models cannot be compared."
     )
 
+    isolation = forms.ChoiceField(
+        choices=ISOLATION_CHOICES,
+        initial=Tenant.Isolation.SCHEMA,
+        required=False,
+        help_text=ISOLATION_HELP,
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         names = dict.fromkeys([settings.EMBEDDING_MODEL, *OFFERED_EMBEDDING_MODELS])
         model = self.fields["embedding_model"]
         model.initial = settings.EMBEDDING_MODEL
         model.choices = [(name, name) for name in names]
+
+    def clean_isolation(self) -> str:
+        return self.cleaned_data["isolation"] or Tenant.Isolation.SCHEMA
 
 
 class AddMemberForm(forms.Form):

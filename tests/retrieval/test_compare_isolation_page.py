@@ -10,6 +10,7 @@ from django.test import Client
 from kombu import pools
 
 from ragadmin.celery import app
+from retrieval.comparison.corpus import EMBEDDING_MODEL
 from retrieval.comparison.plan import SIZES
 from retrieval.comparison.runs import begin_comparison, finish_comparison, merge
 from retrieval.comparison.tasks import run_comparison
@@ -207,6 +208,19 @@ def test_the_page_takes_few_queries_however_many_runs_there_are(
         measured()
     with django_assert_max_num_queries(12):
         page(operator)
+
+
+def test_whoever_makes_a_tenant_chooses_a_level_and_finds_the_comparison(operator):
+    form = operator.get("/operator/new-tenant/").content.decode()
+    assert f'href="{PAGE}"' in form
+    slug = f"t-{uuid.uuid4().hex[:10]}"
+    data = {"name": slug, "slug": slug, "isolation": "shared", "embedding_model": EMBEDDING_MODEL}
+    assert operator.post("/operator/new-tenant/", data).status_code == 302
+    assert Tenant.objects.get(slug=slug).schema_name == "pool_shared"
+
+
+def test_the_isolation_page_leads_to_the_comparison(operator):
+    assert f'href="{PAGE}"' in operator.get("/operator/isolation/").content.decode()
 
 
 def test_the_page_does_not_exist_for_others(tenant):

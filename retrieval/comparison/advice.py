@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ragadmin.templatetags.ui import file_size
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -98,7 +100,7 @@ def _nearest(tenants: int, rows: Sequence[Mapping[str, Any]]) -> dict[str, Mappi
 
 def _too_large_catalog(level: str, fleet: _Fleet) -> str:
     size = _catalog(level, fleet)
-    return f"its catalog would take {_size(size)}" if size > CATALOG_LIMIT else ""
+    return f"its catalog would take {file_size(size)}" if size > CATALOG_LIMIT else ""
 
 
 def _too_slow(level: str, fleet: _Fleet) -> str:
@@ -130,7 +132,9 @@ def _too_much_fixed(level: str, fleet: _Fleet) -> str:
     data = row["storage_bytes"] / fleet.measured_chunks * fleet.chunks if row else 0
     if fixed * fleet.tenants <= FIXED_LIMIT or fixed <= data:
         return ""
-    return f"{_size(fixed * fleet.tenants)} of disk would go to tables that hold next to nothing"
+    return (
+        f"{file_size(fixed * fleet.tenants)} of disk would go to tables that hold next to nothing"
+    )
 
 
 CHECKS: tuple[Callable[[str, _Fleet], str], ...] = (
@@ -143,7 +147,8 @@ CHECKS: tuple[Callable[[str, _Fleet], str], ...] = (
 
 
 def _praise(level: str, fleet: _Fleet) -> str:
-    return f"{level.capitalize()}: {', '.join(_facts(level, fleet))}."
+    text = ", ".join(_facts(level, fleet))
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _facts(level: str, fleet: _Fleet) -> Iterator[str]:
@@ -153,16 +158,16 @@ def _facts(level: str, fleet: _Fleet) -> Iterator[str]:
         return
     among = f"{row['tenants']:,} tenants" if row["tenants"] > 1 else "one tenant"
     yield f"measured with {among}, a search takes {row['search_p50_ms']:.1f} ms"
-    yield f"a new tenant {row['create_ms']:.0f} ms"
-    yield f"{fleet.tenants:,} tenants take {_size(_catalog(level, fleet))} of catalog"
+    yield f"and making a tenant {row['create_ms']:.0f} ms"
+    yield f"the whole fleet takes {file_size(_catalog(level, fleet))} of catalog"
     data = row["storage_bytes"] / fleet.measured_chunks * fleet.chunks
     fixed = _figure(level, fleet, "small_storage_bytes")
-    yield f"and about {_size(max(data, fixed) * fleet.tenants)} of disk"
+    yield f"and about {file_size(max(data, fixed) * fleet.tenants)} of disk"
     kept = _figure(level, fleet, "backend_bytes")
     if kept * fleet.tenants > BACKEND_LIMIT:
         yield (
             f"and a connection is renewed after some {BACKEND_LIMIT / kept:,.0f} tenants, "
-            f"of each of which it keeps {_size(kept)}"
+            f"of each of which it keeps {file_size(kept)}"
         )
 
 
@@ -173,9 +178,3 @@ def _catalog(level: str, fleet: _Fleet) -> float:
 def _figure(level: str, fleet: _Fleet, name: str) -> float:
     row = fleet.nearest.get(level)
     return (row.get(name) if row else None) or 0.0
-
-
-def _size(size: float) -> str:
-    if size >= 1024 * MB:
-        return f"{size / 1024 / MB:.1f} GB"
-    return f"{size / MB:.0f} MB" if size >= MB else f"{size / 1024:.0f} kB"

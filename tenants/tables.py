@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from graphlib import TopologicalSorter
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.core.serializers import sort_dependencies
 from django.db import models
 from django.db.models import Func, Value
 from django.db.models.functions import Cast
@@ -61,8 +61,18 @@ def row_level_security(table: str) -> str:
 @lru_cache(maxsize=1)
 def tenant_models() -> tuple[type[TenantModel], ...]:
     """Every model of the tenant schema; each comes after those it refers to."""
-    configs = [(apps.get_app_config(label), None) for label in settings.TENANT_APPS]
-    return tuple(sort_dependencies(configs))  # type: ignore[arg-type]
+    models_of_app = [
+        model for label in settings.TENANT_APPS for model in apps.get_app_config(label).get_models()
+    ]
+    referred = {
+        model: [
+            field.related_model
+            for field in model._meta.fields  # noqa: SLF001
+            if field.is_relation and field.related_model is not model
+        ]
+        for model in models_of_app
+    }
+    return tuple(TopologicalSorter(referred).static_order())  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=1)

@@ -7,6 +7,7 @@ from kombu.exceptions import KombuError
 
 from ragadmin.celery import app
 from ragadmin.errors import RagadminError
+from tenants.models import TenantMove
 from tenants.moving.request import (
     clean_up_tenant,
     run_waiting_move,
@@ -32,6 +33,10 @@ def run_move(move_id: int) -> None:
     except RagadminError as error:
         # It stands in the move's row, where the page shows it.
         log.warning("move failed", move=move_id, error=error.message)
+    else:
+        # By name, because it is a matter of retrieval: a vector index does not move along.
+        for move in TenantMove.objects.filter(pk=move_id, status=TenantMove.Status.SUCCEEDED):
+            app.send_task("retrieval.tasks.tune_vector_index", [move.tenant_id], expires=3600)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @app.task

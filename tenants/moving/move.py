@@ -197,7 +197,6 @@ class Mover:
             schema_name=move.to_schema,
             hnsw_ef=0,
             vector_recall=None,
-            vector_checked_at=None,
         )
         write_progress(move, Stage.LEFTOVERS)
         TenantMove.objects.using("owner").filter(pk=move.pk).update(

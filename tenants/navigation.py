@@ -31,6 +31,7 @@ ADMIN_PAGES = (
     ("API keys", "key", "keys/"),
     ("Settings", "settings", "settings/"),
 )
+CHECK_PAGE = "/operator/isolation/"
 OPERATOR_PAGES = (
     ("Tenants", "tenant", ""),
     ("Fleet", "list", "fleet/"),
@@ -93,8 +94,12 @@ class Navigation:
 
     @cached_property
     def leaking_run(self) -> IsolationRun | None:
-        """For the banner on the operator's pages: the newest isolation check, if it found a leak."""
-        if not (self.is_operator and self._path.startswith("/operator/")):
+        """For the banner on the operator's pages: the newest isolation check, if it found a leak.
+
+        The check's own page says it itself.
+        """
+        is_told = self._path == CHECK_PAGE or not self._path.startswith("/operator/")
+        if is_told or not self.is_operator:
             return None
         newest = newest_result()
         return newest if newest and newest.leaks else None

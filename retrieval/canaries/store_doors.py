@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import tempfile
+import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import redis
@@ -16,15 +19,15 @@ from retrieval.canaries.doors import Sight, door, survey
 from retrieval.indexing import queue
 from retrieval.indexing.index import index_document
 from retrieval.models import Chunk, Document
+from tenants.archive.export import export_tenant
 from tenants.context import tenant_context
+from tenants.models import Tenant
 from tenants.redis_keys import PREFIX
 from tenants.storage import EXPORTS, FILES, file_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from uuid import UUID
-
-    from tenants.models import Tenant
 
 SECTION = "Stores and tasks"
 WORKER = "isolation check"
@@ -33,7 +36,7 @@ OF_A_TENANT = re.compile(re.escape(PREFIX).replace(r"\{\}", r"\d+"))
 # Signs of life, and what Celery keeps for itself: the queue, its bindings, tasks not yet
 # acknowledged, and remote control.
 OF_THE_INSTALLATION = re.compile(
-    rf"{HEARTBEATS}|{settings.CELERY_TASK_DEFAULT_QUEUE}(\x06\x16\d+)?|celery(\x06\x16\d+)?|_kombu\.binding\..*"
+    rf"{HEARTBEATS}|{settings.CELERY_TASK_DEFAULT_QUEUE}(\x06\x16\d+)?|celery(\x06\x16\d+)?|_kombu\.binding.*"
     r"|unacked|unacked_index|unacked_mutex|.*\.?celeryev.*|.*celery\.pidbox|celery-task-meta-.*"
 )
 
@@ -64,6 +67,13 @@ def read_redis(cast: Cast, attempt: Attempt) -> Sight:
 def read_files(cast: Cast, attempt: Attempt) -> Sight:
     """Every stored file below the visitor's tenant, uploads and exports."""
     texts = _once(cast, ("files", attempt.visitor.tenant.pk), _file_texts)
+    return Sight("\n".join(texts), tried=len(texts))
+
+
+@door(SECTION, "Exports", within=False)
+def read_export(cast: Cast, attempt: Attempt) -> Sight:
+    """Every file in an export of the visitor's tenant."""
+    texts = _once(cast, ("export", attempt.visitor.tenant.pk), _export_texts)
     return Sight("\n".join(texts), tried=len(texts))
 
 
@@ -105,7 +115,29 @@ def _file_texts(tenant_id: int) -> Iterator[str]:
                 yield file.read().decode(errors="replace")
 
 
+def _export_texts(tenant_id: int) -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "export.zip"
+        export_tenant(tenant=Tenant.objects.get(pk=tenant_id), path=path, actor=WORKER)
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                yield f"{name}\n{archive.read(name).decode(errors='replace')}"
+
+
 def _redis_values(tenant_id: int) -> Iterator[str]:
     with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=10) as client:
         for key in client.scan_iter(match=PREFIX.format(tenant_id) + "*", count=1_000):
-            yield f"{key!r} {client.dump(key)!r}"
+            yield f"{key!r} {_redis_value(client, key)!r}"
+
+
+def _redis_value(client: redis.Redis, key: bytes) -> Any:
+    kind: Any = client.type(key)
+    readers: dict[bytes, Callable[[], Any]] = {
+        b"string": lambda: client.get(key),
+        b"hash": lambda: client.hgetall(key),
+        b"list": lambda: client.lrange(key, 0, -1),
+        b"set": lambda: client.smembers(key),
+        b"zset": lambda: client.zrange(key, 0, -1),
+        b"none": lambda: None,  # it ran out meanwhile
+    }
+    return readers[kind]()

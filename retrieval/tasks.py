@@ -14,7 +14,7 @@ from django.utils import timezone
 from kombu.exceptions import KombuError
 
 from ragadmin.celery import app
-from ragadmin.errors import SchemaMissing
+from ragadmin.errors import SchemaMissing, TenantGone
 from retrieval.indexing import queue
 from retrieval.models import QueryTrace
 from tenants.context import tenant_context
@@ -91,7 +91,7 @@ def mark_interrupted() -> None:
     for tenant in Tenant.objects.filter(status=Tenant.Status.ACTIVE).iterator():
         try:
             _mark_interrupted(tenant)
-        except SchemaMissing as error:  # the other tenants' turn must come
+        except (SchemaMissing, TenantGone) as error:  # the other tenants' turn must come
             log.warning("interrupted answers not looked for", tenant=tenant.slug, code=error.code)
 
 

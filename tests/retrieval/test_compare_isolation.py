@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
+import sys
 import time
 from io import StringIO
 from itertools import islice
 
 import numpy as np
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 
@@ -24,6 +28,7 @@ from retrieval.comparison.runs import (
     begin_comparison,
     cancel_comparison,
     finish_comparison,
+    list_comparisons,
     merge,
     state_of,
 )
@@ -32,6 +37,7 @@ from retrieval.comparison.temporary import add_tenant, fill_tenant, remove_all
 from tenants.isolation.levels import LEVELS
 from tenants.models import AuditEvent, IsolationComparison, SchemaVersion, Tenant
 from tenants.services import create_tenant
+from tests.stack import Stack
 
 SMALL = Plan(documents=1, tenants=(2,), questions=2, samples=1)
 
@@ -306,3 +312,24 @@ def test_figures_that_were_not_measured_leave_a_gap():
     assert "backend_bytes" not in shown
     assert shown["create_ms"].rows[0][1][0].text == "60 ms"
     assert recommend(1, 1, {**alone, "chunks": 10})[0] == "schema"
+
+
+def test_a_terminated_command_removes_what_it_made_before_it_ends(services):
+    stack = Stack(services)
+    stack._prepare()
+    argv = [sys.executable, "manage.py", "compare_isolation", "--documents=1", "--tenants=500"]
+    process = subprocess.Popen(
+        argv, cwd=settings.PROJECT_DIR, env={**os.environ, **stack.env}, text=True,
+        stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        while "of 500 tenants" not in process.stderr.readline():
+            assert process.poll() is None
+        assert leftovers()["tenants"] > 0
+        process.terminate()
+        process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert set(leftovers().values()) == {0}
+    assert list_comparisons().first().results["state"] == "cancelled"

@@ -57,7 +57,7 @@ def new_client() -> Client:
 
 
 def call_api(method: str, path: str, key: str, body: Any = None) -> Reply:
-    response = new_client().generic(
+    response: Any = new_client().generic(
         method,
         path,
         json.dumps(body or {}) if method not in {"GET", "HEAD"} else "",

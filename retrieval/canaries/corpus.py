@@ -155,18 +155,17 @@ def _index(tenant: Tenant, document: Document) -> None:
     claim = queue.claim_document(tenant, document.pk, WORKER)
     if claim is not None:
         index_document(claim)
-    end = time.monotonic() + WAIT_SECONDS
+    end, said = time.monotonic() + WAIT_SECONDS, "no worker took it"
     while time.monotonic() < end:
         with tenant_context(tenant):
             state = Document.objects.defer("markdown").get(pk=document.pk)
         if state.status == Document.Status.READY:
             return
+        said = state.error_message or said
         if state.status == Document.Status.FAILED:
             break
         time.sleep(0.2)
-    raise Unavailable(
-        f"A document of {tenant.slug} was not indexed: {state.error_message or state.status}"
-    )
+    raise Unavailable(f"A document of {tenant.slug} was not indexed: {said}")
 
 
 async def _ask(caller: Caller) -> tuple[str, str]:
@@ -174,7 +173,7 @@ async def _ask(caller: Caller) -> tuple[str, str]:
     request = AnswerRequest(
         question=QUESTION_TO_BOTH, model=extractive.MODEL, starts_conversation=True
     )
-    async with aclosing(answer(caller, request)) as events:  # type: ignore[type-var]
+    async with aclosing(answer(caller, request)) as events:
         async for event in events:
             if isinstance(event, AnswerDone):
                 return event.answer["id"], event.answer["conversation_id"]

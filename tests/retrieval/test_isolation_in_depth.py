@@ -39,7 +39,7 @@ def test_a_job_of_one_tenant_with_a_document_of_another_touches_neither(pair):
     document = upload(other)
     DocumentJob.objects.all().delete()
     queue.enqueue(one, document.pk)
-    index_next.apply()
+    index_next.apply()  # pyright: ignore[reportFunctionMemberAccess]
     assert not DocumentJob.objects.filter(tenant=one).exists()
     with tenant_context(other):
         assert Document.objects.get(pk=document.pk).status == "queued"
@@ -54,7 +54,7 @@ def test_a_task_over_all_tenants_changes_each_ones_own_rows_only(pair):
     fresh = make_trace(other, status="running")
     with tenant_context(one):
         QueryTrace.objects.update(created_at=timezone.now() - timedelta(hours=1))
-    mark_interrupted.apply()
+    mark_interrupted.apply()  # pyright: ignore[reportFunctionMemberAccess]
     with tenant_context(one):
         running.refresh_from_db()
     with tenant_context(other):

@@ -7,7 +7,6 @@ rest of an answer, and only the text and the usage are wanted here.
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -15,10 +14,11 @@ import openai
 
 from ragadmin.errors import ProviderError
 from retrieval.providers.base import Delta
+from retrieval.providers.openai_errors import Endpoint, told_plainly
 from retrieval.types import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
     from retrieval.types import Message
 
@@ -59,7 +59,7 @@ class OpenAIChat:
         Raises ProviderError: model_unreachable, model_timeout, model_error, model_invalid, or
         model_interrupted when the endpoint stops before it said that it was done.
         """
-        with _told_plainly(model):
+        with told_plainly(_described(model)):
             async with self._client.chat.completions.with_streaming_response.create(
                 model=model,
                 # In extra_body, because the client walks through `messages` at 2 ms an answer.
@@ -125,51 +125,10 @@ def _delta(data: bytes) -> Delta:
     )
 
 
-@contextmanager
-def _told_plainly(model: str) -> Iterator[None]:
-    try:
-        yield
-    except (openai.APIConnectionError, httpx2.TimeoutException) as error:
-        raise _connection_error(model, error) from error
-    except openai.APIStatusError as error:
-        raise _status_error(model, error) from error
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise ProviderError(
-            "The model endpoint answered with something that is not a chat completion: "
-            "check that its address ends in the right path, often /v1.",
-            code="model_invalid",
-        ) from error
-    except (httpx2.HTTPError, OSError) as error:
-        raise ProviderError(
-            f"The model {model} stopped in the middle of its answer: ask again.",
-            code="model_interrupted",
-        ) from error
-
-
-def _connection_error(model: str, error: Exception) -> ProviderError:
-    """A refused connection reaches us as a connect timeout; both mean that nobody answers there."""
-    late = isinstance(error, (openai.APITimeoutError, httpx2.TimeoutException))
-    if late and not isinstance(error.__cause__, httpx2.ConnectTimeout):
-        return ProviderError(
-            f"The model {model} did not answer in time: ask again, or choose another model.",
-            code="model_timeout",
-        )
-    return ProviderError(
-        "The model endpoint cannot be reached: check its address on the Models page.",
-        code="model_unreachable",
-    )
-
-
-def _status_error(model: str, error: openai.APIStatusError) -> ProviderError:
-    said = f"The endpoint answered {error.status_code} for the model {model}"
-    advice = {
-        401: "its API key is not accepted: enter it again on the Models page",
-        403: "its API key may not use this model",
-        404: "it does not know this model or path: check both on the Models page",
-        429: "it limits the rate or the budget is used up: wait a little",
-    }.get(error.status_code, "try again, or choose another model")
-    return ProviderError(
-        f"{said}: {advice}.",
-        extra={"upstream_status": error.status_code},
-        permanent=error.status_code in {400, 401, 403, 404},
+def _described(model: str) -> Endpoint:
+    return Endpoint(
+        subject=f"The model {model}",
+        address="its address on the Models page",
+        credential="its API key on the Models page",
+        expected="a chat completion",
     )

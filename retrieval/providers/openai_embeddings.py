@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-import httpx2
 import numpy as np
 import openai
 
-from ragadmin.errors import ConfigurationError, ProviderError
+from ragadmin.errors import ConfigurationError
+from retrieval.providers.openai_errors import Endpoint, told_plainly
 from retrieval.providers.per_loop import PerLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from openai.types import CreateEmbeddingResponse
 
@@ -99,13 +98,13 @@ class OpenAIEmbedder:
         return openai.AsyncOpenAI(**self._options, http_client=openai.DefaultAioHttpClient())
 
     def _request(self, texts: Sequence[str]) -> np.ndarray:
-        with told_plainly(self.model):
+        with told_plainly(_described(self.model)):
             response = self._client.embeddings.create(model=self._name, input=_sendable(texts))
             return self._vectors(response, len(texts))
 
     async def _request_async(self, texts: Sequence[str]) -> np.ndarray:
         client = self._async_clients.get()
-        with told_plainly(self.model):
+        with told_plainly(_described(self.model)):
             response = await client.embeddings.create(
                 model=self._name, input=_sendable(texts), timeout=self._question_seconds
             )
@@ -130,46 +129,10 @@ def _sendable(texts: Sequence[str]) -> list[str]:
     return [text if text.strip() else "." for text in texts]
 
 
-@contextmanager
-def told_plainly(model: str) -> Iterator[None]:
-    try:
-        yield
-    except openai.APIConnectionError as error:
-        raise _connection_error(model, error) from error
-    except openai.APIStatusError as error:
-        raise _status_error(model, error) from error
-    except (openai.APIError, ValueError, TypeError, AttributeError, KeyError) as error:
-        raise ProviderError(
-            f"The endpoint of the embedding model {model} answered with something that is not "
-            f"its vectors ({error}): check OPENAI_BASE_URL and the model's name.",
-            code="model_invalid",
-            permanent=True,
-        ) from error
-
-
-def _connection_error(model: str, error: openai.APIConnectionError) -> ProviderError:
-    # aiohttp's transport calls a refused connection a timeout of connecting.
-    connected = not isinstance(error.__cause__, httpx2.ConnectTimeout)
-    if connected and isinstance(error, openai.APITimeoutError):
-        return ProviderError(
-            f"The embedding model {model} did not answer in time: try again.",
-            code="model_timeout",
-        )
-    return ProviderError(
-        f"The endpoint of the embedding model {model} cannot be reached: check OPENAI_BASE_URL.",
-        code="model_unreachable",
-    )
-
-
-def _status_error(model: str, error: openai.APIStatusError) -> ProviderError:
-    advice = {
-        401: "check OPENAI_API_KEY",
-        403: "the API key may not use this model",
-        404: "check OPENAI_BASE_URL and the model's name",
-        429: "it limits the rate or the budget is used up; wait a little",
-    }.get(error.status_code, "try again")
-    return ProviderError(
-        f"The endpoint of the embedding model {model} answered {error.status_code}: {advice}.",
-        extra={"upstream_status": error.status_code},
-        permanent=error.status_code in {400, 401, 403, 404, 422},
+def _described(model: str) -> Endpoint:
+    return Endpoint(
+        subject=f"The endpoint of the embedding model {model}",
+        address="OPENAI_BASE_URL",
+        credential="OPENAI_API_KEY",
+        expected="its vectors",
     )

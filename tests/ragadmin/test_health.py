@@ -6,7 +6,7 @@ from django.test import Client
 
 from ragadmin.health import PROBES, NotWell, Probe, probe_worker, run_checks, run_readiness_checks
 from ragadmin.heartbeats import KEY, note_life
-from tenants.models import SchemaVersion
+from tenants.models import Provider, SchemaVersion
 
 
 def check(name: str):
@@ -50,13 +50,19 @@ def test_a_worker_is_well_while_it_gives_signs_of_life(services):
     assert probe_worker().startswith("one@here")
 
 
-def test_no_chat_model_is_a_normal_state():
+@pytest.fixture
+def no_endpoints():
+    """Without what other tests of this session have added in the console."""
+    Provider.objects.all().delete()
+
+
+def test_no_chat_model_is_a_normal_state(no_endpoints):
     found = check("chat model")
     assert found.ok
     assert found.detail == "none: answers are extractive"
 
 
-def test_a_chat_endpoint_that_is_away_is_named(settings):
+def test_a_chat_endpoint_that_is_away_is_named(settings, no_endpoints):
     settings.OPENAI_BASE_URL = "http://127.0.0.1:1/v1"
     found = check("chat model")
     assert not found.ok

@@ -7,7 +7,7 @@ import sys
 
 from ragadmin.installation import PROJECT_DIR
 
-ALL = ("startup", "tenants", "schemas", "embedding", "indexing", "streaming")
+ALL = ("startup", "tenants", "schemas", "embedding", "indexing", "vector_index", "streaming")
 # Run only when named: they take long, or need the network.
 LONG = ("clone", "many_tenants", "backend_memory")
 LONGEST_SECONDS = {"many_tenants": 2_400, "backend_memory": 3_600}

@@ -1,4 +1,4 @@
-"""Files of tenants that are not there: of an import that was killed, of a deletion that broke off."""
+"""Files of an import that was killed, or of a deletion that broke off before its files were gone."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ log = structlog.get_logger(__name__)
 
 def sweep_files() -> int:
     """Returns of how many tenants. Those being imported just now are locked, and left alone."""
-    there = set(Tenant.objects.values_list("pk", flat=True))
-    return sum(_sweep(each) for each in sorted(storage.tenants_with_files() - there))
+    return sum(_sweep(each) for each in storage.marked_leftovers())
 
 
 def _sweep(tenant_id: int) -> bool:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [TENANT_LOCK, tenant_id])
-        row = cursor.fetchone()
-        if row != (True,) or Tenant.objects.filter(pk=tenant_id).exists():
+        if cursor.fetchone() != (True,):
             return False
-        for kind in (storage.FILES, storage.EXPORTS):
-            storage.delete_files(tenant_id, storage.file_keys(tenant_id, kind))
-    log.info("files of a tenant that is gone were deleted", tenant=tenant_id)
-    return True
+        is_gone = not Tenant.objects.filter(pk=tenant_id).exists()
+        kinds = (storage.FILES, storage.EXPORTS) if is_gone else ()
+        keys = [key for kind in kinds for key in storage.file_keys(tenant_id, kind)]
+        if storage.delete_files(tenant_id, keys) == 0:
+            storage.unmark_leftover(tenant_id)
+    if keys:
+        log.info("files of a tenant that is gone were deleted", tenant=tenant_id, files=len(keys))
+    return is_gone

@@ -68,6 +68,8 @@ def remove_tenant(*, tenant: Tenant, actor: User | str | None) -> RemovalReport:
     left = storage.delete_files(tenant.pk, {*keys, *_listed_files(tenant)})
     if left:
         notes.append(FILES_LEFT.format(left))
+    else:
+        storage.unmark_leftover(tenant.pk)
     try:
         redis_keys.delete_keys(tenant.pk)
     except redis.RedisError:
@@ -91,6 +93,7 @@ def _remove_from_database(
         try:
             with transaction.atomic(using="owner"), schema.owner().cursor() as cursor:
                 _hold_alone(cursor, tenant)
+                storage.mark_leftover(tenant.pk)
                 before, keys = _count(cursor, tenant), _noted_files(cursor, tenant)
                 _remove_rows(cursor, tenant)
                 counts = {kind: count for kind, count in before.items() if count}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-FILES, EXPORTS = "tenants", "exports"
+FILES, EXPORTS, LEFTOVERS = "tenants", "exports", "leftovers"
 
 
 def new_file_key(tenant_id: int) -> str:
@@ -38,15 +39,27 @@ def is_of(tenant_id: int, key: str) -> bool:
     return key.startswith((f"{FILES}/{tenant_id}/", f"{EXPORTS}/{tenant_id}/"))
 
 
-def tenants_with_files() -> set[int]:
-    """Ids. Empty where the storage cannot list."""
-    found: set[int] = set()
-    for kind in (FILES, EXPORTS):
-        try:
-            found |= {int(name) for name in default_storage.listdir(kind)[0] if name.isdecimal()}
-        except (FileNotFoundError, NotImplementedError):
-            continue
-    return found
+def mark_leftover(tenant_id: int) -> None:
+    """Before files are written for a tenant that may never be there, or before a tenant goes.
+
+    Only what is marked is ever swept away: a database that knows nothing of a folder may be the
+    wrong database.
+    """
+    if not default_storage.exists(f"{LEFTOVERS}/{tenant_id}"):
+        default_storage.save(f"{LEFTOVERS}/{tenant_id}", ContentFile(b"1"))
+
+
+def unmark_leftover(tenant_id: int) -> None:
+    _delete(f"{LEFTOVERS}/{tenant_id}")
+
+
+def marked_leftovers() -> list[int]:
+    """Ids. None where the storage cannot list."""
+    try:
+        names = default_storage.listdir(LEFTOVERS)[1]
+    except (FileNotFoundError, NotImplementedError):
+        return []
+    return sorted(int(name) for name in names if name.isdecimal())
 
 
 def delete_files(tenant_id: int, keys: Iterable[str]) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.management import call_command
+from django.core.signals import setting_changed
 from django.db import connections
 
 from ragadmin import installation
@@ -48,6 +49,8 @@ def django_db_setup(services, django_db_blocker):
         connections.settings[alias].update(values)
     settings.REDIS_URL = settings.CELERY_BROKER_URL = services["redis"]
     settings.STORAGES["default"]["OPTIONS"]["location"] = services["folder"] / "files"
+    # pytest looks at whatever a test module imports, which would have settled the old folder.
+    setting_changed.send(sender=None, setting="STORAGES", value=settings.STORAGES, enter=True)
     with django_db_blocker.unblock():
         prepare_database()
         call_command("migrate", database="owner", verbosity=0)

@@ -6,7 +6,7 @@ killed are swept away later (tenants.leftovers).
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +99,7 @@ def import_tenant(
             work = _Import(archive, tenant, people, None, progress)
             work.run(actor)
         except IdsTaken:
-            tenant.pk = None
+            tenant.pk = None  # type: ignore[assignment]
             work = _Import(archive, tenant, people, NewIds(), progress)
             work.run_with_new_ids(actor)
     return _report(work)
@@ -141,7 +141,8 @@ def _new_tenant(archive: Archive, slug: str, isolation: str) -> Tenant:
         level = isolation_of(tenant.isolation)
         tenant.schema_name = level.schema_name(tenant.slug)
         tenant.clean_fields(exclude=["provider"])
-    except (KeyError, TypeError, ValidationError) as error:
+        _check_texts([tenant.name, *tenant.access_levels])
+    except (KeyError, TypeError, ValueError, ValidationError) as error:
         raise ArchiveError("The tenant's settings in the archive cannot be used.") from error
     if embedding_dimension(tenant.embedding_model) != tenant.embedding_dimension:
         raise ArchiveError("The archive's vectors are not of the model that it names.")
@@ -151,6 +152,11 @@ def _new_tenant(archive: Archive, slug: str, isolation: str) -> Tenant:
         Provider.objects.using("owner").filter(name=str(values.get("provider"))).first()
     )
     return tenant
+
+
+def _check_texts(values: list[Any]) -> None:
+    if any(not isinstance(value, str) or "\0" in value for value in values):
+        raise ValueError
 
 
 def _check_schema(archive: Archive) -> None:
@@ -196,8 +202,10 @@ class _Import:
                     self._load(cursor, table, level)
                 self._finish(cursor, level, tables, actor)
         except BaseException:
-            storage.delete_files(self.tenant.pk or 0, self.keys)
+            if storage.delete_files(self.tenant.pk or 0, self.keys) == 0:
+                storage.unmark_leftover(self.tenant.pk or 0)
             raise
+        storage.unmark_leftover(self.tenant.pk)
 
     def run_with_new_ids(self, actor: User | str | None) -> None:
         try:
@@ -213,6 +221,7 @@ class _Import:
             raise slug_taken(self.tenant.slug) from None
         # Says that these files are in use, though nobody else sees the tenant yet.
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [TENANT_LOCK, self.tenant.pk])
+        storage.mark_leftover(self.tenant.pk)
         level.prepare(cursor, self.tenant)
         self._enter(cursor)
 
@@ -235,9 +244,9 @@ class _Import:
         if table.name == CHUNKS:
             target = level.chunk_table(self.tenant)
         columns = [name for name in table.columns if name != "tenant_id"]
-        lines = (editor.edit(line) for line in self._watched(self.archive.lines(table.name)))
-        with _readable_errors(table.name):
-            insert_rows(cursor, table, target, columns, lines)
+        with _readable_errors(table.name), closing(self.archive.lines(table.name)) as lines:
+            edited = (editor.edit(line) for line in self._watched(lines))
+            insert_rows(cursor, table, target, columns, edited)
 
     def _watched(self, lines: Iterator[str]) -> Iterator[str]:
         total = self.archive.count_rows()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+import zlib
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from tenants.archive.manifest import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
     Progress = Callable[[str, int, int], None]
@@ -32,7 +33,15 @@ LARGEST_RATIO, SMALL = 200, 2**30
 # Postgres takes no longer value.
 LONGEST_LINE = 2**30
 DAMAGED = "The archive is damaged: {}. Copy or export it again."
-BROKEN = (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
+BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
 
 
 class Archive:
@@ -59,7 +68,7 @@ class Archive:
             if record.rows is not None and rows != record.rows:
                 raise _damaged(f"{record.name} has {rows} rows instead of {record.rows}")
 
-    def lines(self, table: str) -> Iterator[str]:
+    def lines(self, table: str) -> Generator[str, None, None]:
         """The rows of a table as JSON. None for a table that is not in the archive."""
         name = f"{TABLES}{table}.jsonl"
         if name not in self.files:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 MB = 2**20
-# Of the memory of an ordinary database server, what its catalog may take: it is read all the time.
-CATALOG_LIMIT = 2048 * MB
+# Of rows in the catalog, without their indexes: it is read all the time, and is to stay in memory.
+CATALOG_LIMIT = 1024 * MB
 # Of the disk, what tenants may take before they hold anything.
 FIXED_LIMIT = 50 * 1024 * MB
 SLOWER_LIMIT = 1.5

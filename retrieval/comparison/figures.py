@@ -45,7 +45,7 @@ FIGURES = (
     Figure("recall_at_10", "Recall@10", "Of the true ten nearest, the share found.", "{:.3f}".format),
     Figure("storage_bytes", "Storage of the measured tenant", "Rows, TOAST and indexes.", file_size),
     Figure("small_storage_bytes", "Storage of a tiny tenant", "One document of a page.", file_size),
-    Figure("catalog_bytes", "Catalog for each tenant", "What Postgres notes of its tables.", file_size),
+    Figure("catalog_bytes", "Catalog for each tenant", "Rows about its tables, without indexes.", file_size),
     Figure("catalog_rows", "Catalog rows for each tenant", "In pg_class, pg_attribute and such.", _number),
     Figure("create_ms", "Create a tenant", "Median, with its tables.", duration),
     Figure("delete_ms", "Delete a tenant", "Median, counted before and after.", duration),

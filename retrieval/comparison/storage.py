@@ -22,14 +22,11 @@ CATALOGS = (
     "pg_constraint", "pg_depend", "pg_shdepend", "pg_inherits", "pg_partitioned_table",
     "pg_policy", "pg_trigger", "pg_sequence",
 )  # fmt: skip
-# The live rows and not the size of the files, in which dropped tables leave room; and with the
-# part that indexes have in the files.
-CATALOG = """
-SELECT count(*) AS rows, coalesce(sum(pg_column_size(t)), 0)
-    * pg_total_relation_size('pg_catalog.{0}')::float
-    / greatest(pg_relation_size('pg_catalog.{0}'), 1) AS bytes
-FROM pg_catalog.{0} t
-"""
+# The live rows, without indexes: files keep the room of dropped tables, and by them a level would
+# be charged for what the one before it left.
+CATALOG = (
+    "SELECT count(*) AS rows, coalesce(sum(pg_column_size(t)), 0) AS bytes FROM pg_catalog.{} t"
+)
 OWN_SCHEMA = """
 SELECT sum(pg_total_relation_size(oid)) FROM pg_class
 WHERE relnamespace = %s::regnamespace AND relkind = 'r'

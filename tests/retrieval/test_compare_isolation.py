@@ -21,7 +21,7 @@ from ragadmin.errors import Conflict, InvalidRequest
 from retrieval.comparison.advice import recommend
 from retrieval.comparison.corpus import _real_texts, _repeated, prepare_corpus
 from retrieval.comparison.figures import FIGURES, panels
-from retrieval.comparison.measure import compare
+from retrieval.comparison.measure import _add_reference, compare
 from retrieval.comparison.plan import Plan, make_plan, parse_counts
 from retrieval.comparison.runs import (
     Cancelled,
@@ -32,8 +32,9 @@ from retrieval.comparison.runs import (
     merge,
     state_of,
 )
+from retrieval.comparison.storage import read_catalog
 from retrieval.comparison.tasks import remove_comparison_tenants
-from retrieval.comparison.temporary import add_tenant, fill_tenant, remove_all
+from retrieval.comparison.temporary import add_tenant, drop_tenant, fill_tenant, remove_all
 from tenants.isolation.levels import LEVELS
 from tenants.models import AuditEvent, IsolationComparison, SchemaVersion, Tenant
 from tenants.services import create_tenant
@@ -203,6 +204,33 @@ def test_the_clock_removes_leftovers_only_while_no_comparison_runs():
     finish_comparison(run, "failed")
     remove_comparison_tenants()
     assert leftovers()["tenants"] == 0
+
+
+def catalog_of_one(level):
+    before = read_catalog()
+    tenant, _ = add_tenant(level)
+    after = read_catalog()
+    remove_all()
+    return after.bytes - before.bytes
+
+
+def test_a_catalog_is_not_charged_for_what_dropped_tenants_left():
+    drop_tenant(add_tenant("partition")[0])
+    first = catalog_of_one("partition")
+    for _ in range(15):
+        drop_tenant(add_tenant("schema")[0])
+    assert catalog_of_one("partition") == pytest.approx(first, rel=0.05)
+
+
+def test_the_reference_is_known_to_the_planner_as_the_measured_tenant_is():
+    tenant = _add_reference(prepare_corpus(1, print))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT reltuples FROM pg_class WHERE oid = %s::regclass",
+            [f'"{tenant.schema_name}".retrieval_chunk_default'],
+        )
+        assert cursor.fetchone()[0] > 0
+    remove_all()
 
 
 def test_a_customer_cannot_take_a_slug_that_would_be_removed():

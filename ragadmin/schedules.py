@@ -19,6 +19,7 @@ SCHEDULES = (
     Schedule("Mark interrupted answers", "retrieval.tasks.mark_interrupted", 15 * 60),
     Schedule("Measure vector indexes", "retrieval.tasks.measure_vector_indexes", 24 * 3600),
     Schedule("Look after moves of tenants", "tenants.tasks.tend_moves", 60),
+    Schedule("Sweep away left files", "tenants.tasks.sweep_leftovers", 3600),
     Schedule("Check isolation", "retrieval.canaries.tasks.check_isolation", 24 * 3600),
     Schedule(
         "Remove what a killed comparison left",

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ragadmin.drf import HasScope, TenantAPIView
-from ragadmin.errors import NotFound
+from ragadmin.errors import InvalidRequest, NotFound
 from tenants.configure import update_tenant
 from tenants.grants import granter_of_caller
 from tenants.keys import create_api_key, revoke_api_key
 from tenants.members import change_member, invite_member, remove_member
 from tenants.models import ApiKey, Membership, Tenant, TenantMove, User
 from tenants.moving.request import begin_move, cancel_move
+from tenants.removal import remove_tenant
 from tenants.serializers import (
     KeyCreateSerializer,
     KeySerializer,
@@ -27,6 +28,7 @@ from tenants.serializers import (
     MoveSerializer,
     NewKeySerializer,
     NewMemberSerializer,
+    RemovalSerializer,
     TenantChangeSerializer,
     TenantCreateSerializer,
     TenantSerializer,
@@ -87,6 +89,22 @@ class TenantDetail(APIView):
         changes = read(TenantChangeSerializer, request)
         tenant = update_tenant(tenant=find_tenant(slug), actor=actor_of(request), **changes)
         return Response(TenantSerializer(tenant).data)
+
+    @extend_schema(
+        parameters=[OpenApiParameter("confirm", str, required=True, description="The slug again.")],
+        responses=RemovalSerializer,
+    )
+    def delete(self, request: Request, slug: str) -> Response:
+        """Everything of the tenant goes for good. Tells what there was, and what is left: nothing."""
+        tenant = find_tenant(slug)
+        if request.query_params.get("confirm") != slug:
+            raise InvalidRequest(
+                f"Nothing was deleted: repeat the slug, as in ?confirm={slug}.",
+                code="not_confirmed",
+                extra={"field": "confirm"},
+            )
+        report = remove_tenant(tenant=tenant, actor=actor_of(request))
+        return Response(RemovalSerializer(report).data)
 
 
 class TenantMoveView(APIView):

@@ -9,9 +9,10 @@ from django import forms
 from django.conf import settings
 from django.utils.safestring import mark_safe
 
+from ragadmin.errors import InvalidRequest
 from tenants.config import ModelEndpoint
 from tenants.models import Membership, Provider, Tenant
-from tenants.services import OFFERED_EMBEDDING_MODELS
+from tenants.services import OFFERED_EMBEDDING_MODELS, check_slug
 
 ISOLATION_CHOICES = [
     (Tenant.Isolation.SCHEMA, "Schema: tables of its own"),
@@ -56,6 +57,47 @@ class NewTenantForm(forms.Form):
 
     def clean_isolation(self) -> str:
         return self.cleaned_data["isolation"] or Tenant.Isolation.SCHEMA
+
+
+class DeleteTenantForm(forms.Form):
+    slug = forms.CharField(
+        max_length=40, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
+    )
+
+    def __init__(self, *args: Any, slug: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._slug = slug
+        self.fields["slug"].label = f"Type {slug} to confirm"
+
+    def clean_slug(self) -> str:
+        if self.cleaned_data["slug"] != self._slug:
+            raise forms.ValidationError(f"Nothing was deleted: type {self._slug}.")
+        return self._slug
+
+
+class ImportTenantForm(forms.Form):
+    archive = forms.FileField(
+        help_text="A .zip file that an export of a tenant wrote.",
+        widget=forms.FileInput(attrs={"accept": ".zip,application/zip"}),
+    )
+    slug = forms.CharField(
+        max_length=40,
+        required=False,
+        help_text="Leave empty for the slug that the tenant had.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    isolation = forms.ChoiceField(
+        required=False, choices=[("", "As in the archive"), *Tenant.Isolation.choices]
+    )
+
+    def clean_slug(self) -> str:
+        slug = self.cleaned_data["slug"].strip()
+        if slug:
+            try:
+                check_slug(slug)
+            except InvalidRequest as error:
+                raise forms.ValidationError(error.message) from error
+        return slug
 
 
 class AddMemberForm(forms.Form):

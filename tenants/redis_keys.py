@@ -15,12 +15,12 @@ def tenant_key(tenant_id: int, name: str) -> str:
 
 def count_keys(tenant_id: int) -> int:
     """Raises redis.RedisError, as all of these do."""
-    with _client() as client:
+    with redis_client() as client:
         return sum(1 for _ in _scan(client, tenant_id))
 
 
 def delete_keys(tenant_id: int) -> None:
-    with _client() as client:
+    with redis_client() as client:
         batch: list[bytes] = []
         for key in _scan(client, tenant_id):
             batch.append(key)
@@ -35,5 +35,5 @@ def _scan(client: redis.Redis, tenant_id: int):  # noqa: ANN202
     return client.scan_iter(match=PREFIX.format(tenant_id) + "*", count=BATCH)
 
 
-def _client() -> redis.Redis:
+def redis_client() -> redis.Redis:
     return redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=10)

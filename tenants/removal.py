@@ -21,6 +21,7 @@ from tenants.isolation.levels import LEVELS, isolation_of
 from tenants.models import RowChange, Tenant, TenantMove
 from tenants.moving.progress import Stage
 from tenants.moving.request import clean_up_tenant
+from tenants.moving.session import MOVE_LOCK
 from tenants.tables import tenant_models, tenant_tables
 
 if TYPE_CHECKING:
@@ -118,6 +119,12 @@ def _hold_alone(cursor: CursorWrapper, tenant: Tenant) -> None:
     # A plan for any tenant would look at every partition when a document's chunks go with it.
     cursor.execute("SET LOCAL plan_cache_mode = force_custom_plan")
     cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [TENANT_LOCK, tenant.pk])
+    cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [MOVE_LOCK, tenant.pk])
+    if cursor.fetchone() != (True,):
+        raise Conflict(
+            f"The tenant {tenant.slug} is being moved: wait for it, or cancel the move.",
+            code="tenant_moving",
+        )
     # In the order of the workers, who claim a job and then note its tenant.
     cursor.execute(
         "SELECT 1 FROM tenants_documentjob WHERE tenant_id = %s ORDER BY id FOR UPDATE",

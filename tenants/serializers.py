@@ -169,3 +169,12 @@ class NewMemberSerializer(MemberSerializer):
     class Meta(MemberSerializer.Meta):
         fields = (*MemberSerializer.Meta.fields, "initial_password")
         read_only_fields = fields
+
+
+class RemovalSerializer(serializers.Serializer[Any]):
+    """Counts by kind; `after` is zero throughout."""
+
+    slug = serializers.CharField()
+    before = serializers.DictField(child=serializers.IntegerField())
+    after = serializers.DictField(child=serializers.IntegerField())
+    notes = serializers.ListField(child=serializers.CharField())

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import structlog
 from kombu.exceptions import KombuError
 
 from ragadmin.celery import app
 from ragadmin.errors import RagadminError
-from tenants.models import TenantMove
+from tenants.archive import jobs
+from tenants.leftovers import sweep_files
+from tenants.models import Tenant, TenantMove
 from tenants.moving.request import (
     clean_up_tenant,
     run_waiting_move,
@@ -51,3 +55,24 @@ def tend_moves() -> None:
             log.info("not cleaned up yet", tenant_id=tenant_id, reason=error.message)
         else:
             log.info("cleaned up after moves", tenant_id=tenant_id, moves=cleaned)
+
+
+@app.task
+def export_to_storage(tenant_id: int, actor: str) -> None:
+    tenant = Tenant.objects.filter(pk=tenant_id).first()
+    if tenant is not None:
+        jobs.run_export(tenant, actor)
+
+
+@app.task
+def import_from_storage(number: str, upload: str, slug: str, isolation: str, actor: str) -> None:
+    jobs.run_import(UUID(number), upload, slug, isolation, actor)
+
+
+@app.task
+def sweep_leftovers() -> None:
+    """Every hour: files of imports that were killed and of deletions that broke off."""
+    swept = sweep_files()
+    jobs.forget_old_uploads()
+    if swept:
+        log.info("leftovers swept away", tenants=swept)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.urls import path
 
 from tenants.views import (
+    archives,
     fleet,
     home,
     installation,
@@ -40,6 +41,20 @@ urlpatterns = [
         moves.cancel,
         name="operator-tenant-move-cancel",
     ),
+    path("operator/tenants/<slug:slug>/delete/", archives.delete, name="operator-tenant-delete"),
+    path("operator/tenants/<slug:slug>/export/", archives.export, name="operator-tenant-export"),
+    path(
+        "operator/tenants/<slug:slug>/export/state/",
+        archives.export_state,
+        name="operator-tenant-export-state",
+    ),
+    path(
+        "operator/tenants/<slug:slug>/export/file/",
+        archives.download_export,
+        name="operator-tenant-export-file",
+    ),
+    path("operator/import/", archives.import_, name="operator-import-tenant"),
+    path("operator/import/<uuid:number>/", archives.import_state, name="operator-import"),
     path("operator/models/", providers.models, name="operator-models"),
     path("operator/models/new/", providers.edit_model, name="operator-new-model"),
     path("operator/models/test/", providers.test_environment, name="operator-test-environment"),

@@ -10,11 +10,11 @@ from django.core.paginator import Paginator
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from ragadmin.downloads import attachment
 from ragadmin.errors import NotFound
 from retrieval.models import Chunk, Document
 from retrieval.rendering import render_passage
 from retrieval.views.documents import UNFINISHED, find_document
-from retrieval.views.files import attachment
 from tenants.access import TenantHttpRequest, has_role, tenant_page
 
 if TYPE_CHECKING:

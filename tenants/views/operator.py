@@ -21,6 +21,7 @@ from tenants.members import invite_member
 from tenants.models import Membership, Tenant
 from tenants.operator_forms import AddMemberForm, NewTenantForm
 from tenants.services import create_tenant
+from tenants.views.archives import archive_context
 from tenants.views.moves import move_context
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ def _render_tenant(request: HttpRequest, tenant: Tenant, **extra: Any) -> HttpRe
         "members": tenant.membership_set.select_related("user").order_by("user__email"),
         "keys_in_use": tenant.apikey_set.filter(revoked_at=None).count(),
         **move_context(tenant),
+        **archive_context(tenant),
         **extra,
     }
     return render(request, "tenants/operator_tenant.html", context)

@@ -31,6 +31,7 @@ from tenants.models import (
     Tenant,
     TenantMove,
 )
+from tenants.moving.session import MOVE_LOCK
 from tenants.redis_keys import tenant_key
 from tenants.removal import count_everything, remove_tenant
 from tenants.services import add_member, create_tenant, create_user
@@ -317,6 +318,15 @@ def test_who_reads_for_long_is_named_as_the_reason(monkeypatch):
         remove_tenant(tenant=tenant, actor=None)
     assert Tenant.objects.filter(pk=tenant.pk).exists()
     assert not AuditEvent.objects.filter(action="tenant.deleted", target=tenant.slug).exists()
+
+
+def test_a_tenant_that_is_being_moved_is_not_deleted():
+    tenant = new_tenant()
+    with tenant_context(new_tenant()), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [MOVE_LOCK, tenant.pk])
+        with pytest.raises(Conflict, match="is being moved"):
+            remove_tenant(tenant=tenant, actor=None)
+    assert remove_tenant(tenant=tenant, actor=None).is_complete
 
 
 def run(*arguments: str) -> str:

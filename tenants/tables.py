@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from graphlib import TopologicalSorter
 from typing import Any
 
 from django.apps import apps
@@ -60,19 +59,19 @@ def row_level_security(table: str) -> str:
 
 @lru_cache(maxsize=1)
 def tenant_models() -> tuple[type[TenantModel], ...]:
-    """Every model of the tenant schema; each comes after those it refers to."""
-    models_of_app = [
-        model for label in settings.TENANT_APPS for model in apps.get_app_config(label).get_models()
-    ]
-    referred = {
-        model: [
-            field.related_model
-            for field in model._meta.fields  # noqa: SLF001
-            if field.is_relation and field.related_model is not model
-        ]
-        for model in models_of_app
-    }
-    return tuple(TopologicalSorter(referred).static_order())  # type: ignore[arg-type]
+    """Every model of the tenant schema as they are defined, but each after those it refers to."""
+    ordered: dict[Any, None] = {}
+
+    def place(model: Any) -> None:
+        for field in model._meta.fields:  # noqa: SLF001
+            if field.is_relation and field.related_model is not model:
+                place(field.related_model)
+        ordered.setdefault(model)
+
+    for label in settings.TENANT_APPS:
+        for model in apps.get_app_config(label).get_models():
+            place(model)
+    return tuple(ordered)
 
 
 @lru_cache(maxsize=1)

@@ -153,6 +153,9 @@ class Membership(models.Model):
     def __str__(self) -> str:
         return f"{self.user} in {self.tenant} as {self.role}"
 
+    if TYPE_CHECKING:
+        tenant_id: int
+
 
 class ApiKey(models.Model):
     """Only the SHA-256 of a key is kept: it has 256 random bits, so a slow hash would add nothing."""

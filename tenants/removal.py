@@ -97,7 +97,7 @@ def _remove_from_database(
                 storage.mark_leftover(tenant.pk)
                 before, keys = _count(cursor, tenant), _noted_files(cursor, tenant)
                 _remove_rows(cursor, tenant)
-                counts = {kind: count for kind, count in before.items() if count}
+                counts: dict[str, Any] = {kind: count for kind, count in before.items() if count}
                 record_event(
                     "tenant.deleted", actor=actor, target=tenant.slug, using="owner", **counts
                 )

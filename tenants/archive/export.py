@@ -14,6 +14,7 @@ import psycopg
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.utils import timezone
+from psycopg import sql
 
 from ragadmin.errors import Conflict, InvalidRequest
 from tenants import storage
@@ -105,6 +106,7 @@ def _write_until_whole(tenant: Tenant, stream: IO[bytes], progress: Progress) ->
     """Again when a document was replaced between its row and its file; a file that is missing
     twice is gone for good."""
     missing: tuple[str, ...] = ()
+    manifest: Manifest | None = None
     for _ in range(ATTEMPTS):
         stream.seek(0)
         stream.truncate()
@@ -113,6 +115,7 @@ def _write_until_whole(tenant: Tenant, stream: IO[bytes], progress: Progress) ->
         if manifest.missing_files == missing:
             break
         missing = manifest.missing_files
+    assert manifest
     return manifest
 
 
@@ -173,7 +176,9 @@ class _Export:
         total = 0
         for table in tables:
             row = connection.execute(
-                f'SELECT count(*) FROM "{schema}"."{table.name}" WHERE tenant_id = %s',  # noqa: S608
+                sql.SQL("SELECT count(*) FROM {} WHERE tenant_id = %s").format(
+                    sql.Identifier(schema, table.name)
+                ),
                 [self.tenant.pk],
             ).fetchone()
             total += row[0] if row else 0
@@ -250,15 +255,17 @@ def _schema_in_force(connection: psycopg.Connection[Any]) -> str:
 def _lines(
     connection: psycopg.Connection[Any], schema: str, table: Table, tenant: Tenant
 ) -> Iterator[str]:
-    columns = ", ".join(f'"{name}"' for name in _columns(table))
-    order = ", ".join(f'"{name}"' for name in table.row_key)
+    statement = sql.SQL(
+        "SELECT row_to_json(r)::text FROM"
+        " (SELECT {columns} FROM {table} WHERE tenant_id = %s ORDER BY {order}) AS r"
+    ).format(
+        columns=sql.SQL(", ").join(map(sql.Identifier, _columns(table))),
+        table=sql.Identifier(schema, table.name),
+        order=sql.SQL(", ").join(map(sql.Identifier, table.row_key)),
+    )
     with connection.cursor(name="export") as cursor:
         cursor.itersize = FETCH_ROWS
-        cursor.execute(
-            f"SELECT row_to_json(r)::text FROM (SELECT {columns}"  # noqa: S608
-            f' FROM "{schema}"."{table.name}" WHERE tenant_id = %s ORDER BY {order}) AS r',
-            [tenant.pk],
-        )
+        cursor.execute(statement, [tenant.pk])
         for (line,) in cursor:
             yield line
 

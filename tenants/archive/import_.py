@@ -99,7 +99,7 @@ def import_tenant(
             work = _Import(archive, tenant, people, None, progress)
             work.run(actor)
         except IdsTaken:
-            tenant.pk = None  # type: ignore[assignment]
+            tenant.pk = None
             work = _Import(archive, tenant, people, NewIds(), progress)
             work.run_with_new_ids(actor)
     return _report(work)
@@ -305,11 +305,15 @@ class _Import:
             for reference in table.references:
                 if len(reference.columns) > 1:
                     continue
+                column, parent_column = (
+                    "".join(reference.columns),
+                    "".join(reference.parent_columns),
+                )
                 parent = f'"{self.tenant.schema_name}".{reference.parent}'
                 cursor.execute(
-                    f'SELECT 1 FROM {child} c WHERE c.tenant_id = %s AND c."{reference.columns[0]}"'  # noqa: S608
+                    f'SELECT 1 FROM {child} c WHERE c.tenant_id = %s AND c."{column}"'  # noqa: S608
                     f" IS NOT NULL AND NOT EXISTS (SELECT FROM {parent} p WHERE p.tenant_id = %s"
-                    f' AND p."{reference.parent_columns[0]}" = c."{reference.columns[0]}") LIMIT 1',
+                    f' AND p."{parent_column}" = c."{column}") LIMIT 1',
                     [self.tenant.pk, self.tenant.pk],
                 )
                 if cursor.fetchone():
@@ -323,7 +327,7 @@ class _Import:
             " WHERE tenant_id = %s",
             [self.tenant.pk],
         )
-        lowest, highest = cursor.fetchone()
+        lowest, highest = cursor.fetchone() or (0, 0)
         if lowest < 1 or highest > HIGHEST_ID:
             raise ArchiveError(f"Rows of {CHUNKS} have ids that no export has.")
         sequence = f'"{self.tenant.schema_name}".{CHUNKS}_id_seq'

@@ -50,7 +50,13 @@ async def test_the_trace_is_complete_before_done(caller):
             trace = await stored_trace(caller, event.answer["id"])
     assert trace.status == "succeeded"
     assert trace.answer == event.answer["answer"]
-    assert [span["kind"] for span in trace.spans] == ["record", "embed", "search", "route", "generate"]
+    assert [span["kind"] for span in trace.spans] == [
+        "record",
+        "embed",
+        "search",
+        "route",
+        "generate",
+    ]
 
 
 async def test_a_model_answers_from_the_passages(caller, mock_url):

@@ -222,7 +222,9 @@ class DocumentJob(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "document_id"], name="one_job_a_document")
         ]
-        indexes = [models.Index(fields=["tenant", "available_at"], name="document_job_available")]
+        indexes = [
+            models.Index(fields=["tenant", "available_at", "id"], name="document_job_available")
+        ]
 
     def __str__(self) -> str:
         return f"document {self.document_id}"

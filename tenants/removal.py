@@ -122,7 +122,7 @@ def _hold_alone(cursor: CursorWrapper, tenant: Tenant) -> None:
     cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [MOVE_LOCK, tenant.pk])
     if cursor.fetchone() != (True,):
         raise Conflict(
-            f"The tenant {tenant.slug} is being moved: wait for it, or cancel the move.",
+            f"The tenant {tenant.slug} is being moved or deleted by somebody else: wait for it, or cancel the move.",
             code="tenant_moving",
         )
     # In the order of the workers, who claim a job and then note its tenant.

@@ -179,7 +179,7 @@ class Migration(migrations.Migration):
                 ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='tenants.tenant')),
             ],
             options={
-                'indexes': [models.Index(fields=['tenant', 'available_at'], name='document_job_available')],
+                'indexes': [models.Index(fields=['tenant', 'available_at', 'id'], name='document_job_available')],
                 'constraints': [models.UniqueConstraint(fields=('tenant', 'document_id'), name='one_job_a_document')],
             },
         ),

@@ -185,6 +185,7 @@ def test_child_gets_no_secrets_and_imports_no_framework(make_pool, note):
 
 
 def test_children_are_gone_after_close_even_busy_ones(make_pool, note, slow_file):
+    slow_file.write_bytes(b"a,b\n" * 4_000_000)  # still busy when the pool is closed
     pool = make_pool(size=2)
     with ThreadPoolExecutor(1) as threads:
         job = threads.submit(pool.extract, slow_file, "slow.csv")

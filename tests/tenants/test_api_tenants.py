@@ -128,12 +128,6 @@ def test_unknown_tenant_is_not_found(api):
         assert api("get", path).status_code == 404
 
 
-def test_delete_is_not_offered(api, tenant):
-    response = api("delete", f"{tenant.slug}/")
-    assert response.status_code == 405
-    assert response.json()["error"]["code"] == "method_not_allowed"
-
-
 def test_key_is_shown_once_works_and_is_revoked(api, tenant):
     path = f"{tenant.slug}/keys/"
     made = api("post", path, {"name": "CI", "scopes": ["admin"], "access_levels": ["public"]})

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
@@ -25,7 +26,7 @@ OPERATOR_ROOTS = ("api/v1/tenants/", "operator/")
 OPEN_ROOTS = ("healthz", "readyz", "accounts/", "api/schema/", "api/docs/", "^api/")
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 # Of things that every installation has, and no tenant.
-INSTALLATION_IDS = {"pk": 1}
+INSTALLATION_IDS = {"pk": 1, "number": UUID(int=1)}
 # What the route wants to read before it looks for the id.
 BODIES: dict[str, Any] = {"answers/<uuid:answer_id>/feedback/": {"rating": "up"}}
 # A page that only takes the other method.

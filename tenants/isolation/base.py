@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from tenants.tables import tenant_tables
@@ -12,39 +13,39 @@ if TYPE_CHECKING:
     from tenants.context import TenantLike
 
 
-class Isolation:
+class Isolation(ABC):
     """Works on the owner's cursor, inside the caller's transaction."""
 
     level: ClassVar[str]
     is_pool: ClassVar[bool] = True
 
-    def schema_name(self, slug: str) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def schema_name(self, slug: str) -> str: ...
 
+    @abstractmethod
     def provision(self, cursor: CursorWrapper, tenant: TenantLike) -> None:
         """Makes what the tenant's rows need to be stored."""
-        raise NotImplementedError
 
-    def ensure(self, cursor: CursorWrapper) -> None:
+    def ensure(self, cursor: CursorWrapper) -> None:  # noqa: B027 - only pools have one
         """Makes the pool, in a short transaction of its own: everybody waits for it."""
 
     def prepare(self, cursor: CursorWrapper, tenant: TenantLike) -> None:
         """For a long transaction: provision without what others would wait for, until `attach`."""
         self.provision(cursor, tenant)
 
-    def attach(self, cursor: CursorWrapper, tenant: TenantLike) -> None:
+    def attach(self, cursor: CursorWrapper, tenant: TenantLike) -> None:  # noqa: B027 - partitions
         """Completes `prepare`, as the last thing before the transaction ends."""
 
-    def drop_own(self, cursor: CursorWrapper, tenant: TenantLike) -> None:
+    def drop_own(self, cursor: CursorWrapper, tenant: TenantLike) -> None:  # noqa: B027 - as above
         """Drops at once what only this tenant's rows are in; what it shares with others stays."""
 
     def chunk_table(self, tenant: TenantLike) -> str:
         """The table, or partition, that the tenant's chunks are in."""
         return f'"{tenant.schema_name}".retrieval_chunk_default'
 
+    @abstractmethod
     def remove(self, cursor: CursorWrapper, tenant: TenantLike) -> None:
         """Removes every row of the tenant, and what provision made."""
-        raise NotImplementedError
 
 
 def delete_rows(cursor: CursorWrapper, tenant: TenantLike) -> None:

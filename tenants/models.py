@@ -113,6 +113,16 @@ class Tenant(models.Model):
     # Of the true ten nearest, the share that the index finds, by the last measurement.
     vector_recall = models.FloatField(null=True, editable=False)
     vector_checked_at = models.DateTimeField(null=True, editable=False)
+    # Chunks that are searched. Beside them the next generation is made, with other settings or another
+    # model, and takes their place when it is complete (retrieval.indexing.generations).
+    generation = models.PositiveIntegerField(default=1, db_default=1, editable=False)
+    next_generation = models.PositiveIntegerField(null=True, editable=False)
+    next_embedding_model = models.CharField(
+        max_length=120, blank=True, default="", db_default="", editable=False
+    )
+    next_embedding_dimension = models.PositiveIntegerField(null=True, editable=False)
+    next_chunk_tokens = models.PositiveIntegerField(null=True, editable=False)
+    next_started_at = models.DateTimeField(null=True, editable=False)
     # Raised in the transaction that changes any document, so that readers can tell old from new.
     corpus_revision = models.BigIntegerField(default=0, db_default=0)
     last_served_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -212,6 +222,8 @@ class DocumentJob(models.Model):
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE)
     document_id = models.UUIDField()
+    # What people wait for is 0; indexing anew for another generation is 1.
+    priority = models.PositiveSmallIntegerField(default=0, db_default=0)
     attempts = models.PositiveIntegerField(default=0, db_default=0)
     available_at = models.DateTimeField(db_default=Now())
     lease_until = models.DateTimeField(null=True)
@@ -223,11 +235,79 @@ class DocumentJob(models.Model):
             models.UniqueConstraint(fields=["tenant", "document_id"], name="one_job_a_document")
         ]
         indexes = [
-            models.Index(fields=["tenant", "available_at", "id"], name="document_job_available")
+            models.Index(
+                fields=["tenant", "priority", "available_at", "id"], name="document_job_turn"
+            )
         ]
 
     def __str__(self) -> str:
         return f"document {self.document_id}"
+
+    if TYPE_CHECKING:
+        tenant_id: int
+
+
+class SyncSchedule(models.Model):
+    """When a tenant's source is synced, in django-celery-beat's own terms. Ids only.
+
+    In public because one query has to find what is due among all tenants: beat has one entry for
+    all of them (retrieval.tasks.dispatch_syncs), however many sources there are.
+    """
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE)
+    source_id = models.UUIDField(unique=True)
+    interval = models.ForeignKey(
+        "django_celery_beat.IntervalSchedule", null=True, on_delete=models.PROTECT
+    )
+    crontab = models.ForeignKey(
+        "django_celery_beat.CrontabSchedule", null=True, on_delete=models.PROTECT
+    )
+    is_paused = models.BooleanField(default=False, db_default=False)
+    next_run_at = models.DateTimeField()
+    # When deleted and replaced documents of the source are next looked through.
+    purge_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(interval=None) ^ models.Q(crontab=None),
+                name="interval_or_crontab",
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_run_at"],
+                name="sync_schedule_due",
+                condition=models.Q(is_paused=False),
+            ),
+            models.Index(fields=["purge_at"], name="sync_schedule_purge"),
+        ]
+
+    def __str__(self) -> str:
+        return f"source {self.source_id}"
+
+    if TYPE_CHECKING:
+        tenant_id: int
+
+
+class SyncJob(models.Model):
+    """A sync run that is not over: one a source, so two never overlap. Ids only, as DocumentJob."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE)
+    source_id = models.UUIDField(unique=True)
+    run_id = models.UUIDField()
+    attempts = models.PositiveIntegerField(default=0, db_default=0)
+    available_at = models.DateTimeField(db_default=Now())
+    lease_until = models.DateTimeField(null=True)
+    lease_holder = models.CharField(max_length=200, blank=True, default="", db_default="")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["available_at", "id"], name="sync_job_available")]
+
+    def __str__(self) -> str:
+        return f"run {self.run_id}"
 
     if TYPE_CHECKING:
         tenant_id: int

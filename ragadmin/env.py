@@ -41,6 +41,20 @@ def read_list(name: str, default: tuple[str, ...] = ()) -> list[str]:
     return [part.strip() for part in raw.split(",") if part.strip()] if raw else list(default)
 
 
+def read_hosts(name: str) -> list[str]:
+    """Each as `host` or `host:port`."""
+    hosts = read_list(name)
+    for host in hosts:
+        try:
+            parts = urlsplit(f"//{host}")
+            wrong = parts.netloc != host or not parts.hostname or parts.port == 0 or "@" in host
+        except ValueError:
+            wrong = True
+        if wrong:
+            raise ConfigurationError(f"{name} must list hosts as host or host:port, not {host!r}.")
+    return hosts
+
+
 def read_url(name: str, default: str = "", *, schemes: tuple[str, ...]) -> str:
     raw = read_str(name, default)
     if not raw:

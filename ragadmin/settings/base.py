@@ -139,6 +139,10 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 MAX_UPLOAD_BYTES = 100 * 2**20
+# Private hosts that sources may be at. All others have to have a public address.
+PRIVATE_SOURCE_HOSTS = env.read_hosts("RAGADMIN_PRIVATE_HOSTS")
+# No website is asked more often, whatever its source says.
+MIN_SECONDS_BETWEEN_REQUESTS = 0.1
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 2**20
 DATA_UPLOAD_MAX_NUMBER_FILES = 200
 

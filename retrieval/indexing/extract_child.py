@@ -1,58 +1,74 @@
 """The process that reads files nobody vouches for: `python -m retrieval.indexing.extract_child`.
 
-One job is one length-prefixed JSON message on standard input, its result one on standard output.
-The operating system enforces the limits; a process that breaks one ends, and the parent explains.
+A message on standard input names files, with the contents of small ones; each has its reply on
+standard output. The operating system enforces the limits; a process that breaks one ends, and the
+parent explains.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import resource
-import struct
+import signal
 import sys
 import threading
 import time
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ragadmin.errors import ExtractionError
+from retrieval.indexing import frames
 from retrieval.indexing.read_file import read_file, too_large
 
-LENGTH = struct.Struct(">I")
-MAX_JOBS = 500
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_JOBS = 10_000
 MAX_GROWTH_BYTES = 128 * 2**20
 MAX_WRITTEN_BYTES = 64 * 2**20
 MAX_OPEN_FILES = 64
+PAGE_BYTES = resource.getpagesize()
+STATM = Path("/proc/self/statm")
 
 
 def main(parent: int, memory_bytes: int, cpu_seconds: int) -> None:
     requests, replies = take_pipes()
     threading.Thread(target=end_with_parent, args=(parent,), daemon=True).start()
     limit_process(memory_bytes)
-    resident = read_memory("VmRSS")
+    highest = read_resident_bytes() + MAX_GROWTH_BYTES
     write_message(replies, {"ready": True})
-    for jobs in range(1, MAX_JOBS + 1):
-        request = read_message(requests)
-        if request is None:
-            return
+    for job, (content, filename) in enumerate(read_jobs(requests), start=1):
         limit_cpu(cpu_seconds)
-        reply = do_job(Path(request["path"]), request["filename"])
-        grown = read_memory("VmRSS") - resident > MAX_GROWTH_BYTES
-        write_message(replies, {**reply, "worn": grown or jobs == MAX_JOBS})
+        head, body = do_job(content, filename)
+        worn = read_resident_bytes() > highest or job >= MAX_JOBS
+        write_message(replies, {**head, "worn": worn}, body)
 
 
-def do_job(path: Path, filename: str) -> dict[str, Any]:
+def read_jobs(requests: BinaryIO) -> Iterator[tuple[Path | bytes, str]]:
+    while sizes := requests.read(frames.SIZES.size):
+        head_size, body_size = frames.SIZES.unpack(sizes)
+        files = frames.unpack_head(requests.read(head_size))["files"]
+        contents = memoryview(requests.read(body_size))
+        for file in files:
+            if "path" in file:
+                yield Path(file["path"]), file["filename"]
+            else:
+                yield bytes(contents[: file["size"]]), file["filename"]
+                contents = contents[file["size"] :]
+
+
+def do_job(content: Path | bytes, filename: str) -> tuple[dict[str, Any], bytes]:
     try:
-        return {"result": asdict(read_file(path, filename))}
+        text = read_file(content, filename)
     except ExtractionError as error:
-        return {"error": {"code": error.code, "message": error.message}}
+        return {"error": {"code": error.code, "message": error.message}}, b""
     except MemoryError:
         error = too_large("Reading the file takes more memory than allowed.")
-        return {"error": {"code": error.code, "message": error.message}}
+        return {"error": {"code": error.code, "message": error.message}}, b""
     except OSError as error:
-        return {"unreadable": str(error)}
+        return {"unreadable": str(error)}, b""
+    about = {"title": text.title, "media_type": text.media_type, "page_count": text.page_count}
+    return {"result": about}, text.markdown.encode()
 
 
 def take_pipes() -> tuple[BinaryIO, BinaryIO]:
@@ -62,16 +78,8 @@ def take_pipes() -> tuple[BinaryIO, BinaryIO]:
     return sys.stdin.buffer, replies
 
 
-def read_message(stream: BinaryIO) -> dict[str, Any] | None:
-    head = stream.read(LENGTH.size)
-    if len(head) < LENGTH.size:
-        return None
-    return json.loads(stream.read(LENGTH.unpack(head)[0]))
-
-
-def write_message(stream: BinaryIO, message: dict[str, Any]) -> None:
-    body = json.dumps(message, ensure_ascii=False).encode()
-    stream.write(LENGTH.pack(len(body)) + body)
+def write_message(stream: BinaryIO, head: dict[str, Any], body: bytes = b"") -> None:
+    stream.write(frames.pack(head, [body]))
     stream.flush()
 
 
@@ -79,7 +87,7 @@ def end_with_parent(parent: int) -> None:
     """End of input is seen only between jobs; this also ends a child that is busy."""
     while os.getppid() == parent:
         time.sleep(0.5)
-    os._exit(1)
+    os.killpg(0, signal.SIGKILL)  # with whatever it has started
 
 
 def limit_process(memory_bytes: int) -> None:
@@ -107,6 +115,15 @@ def limit_cpu(seconds: int) -> None:
     wanted = int(used.ru_utime + used.ru_stime) + seconds
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
     resource.setrlimit(resource.RLIMIT_CPU, (lower_of(wanted, hard), hard))
+
+
+def read_resident_bytes() -> int:
+    """As often as a file is read, so without a look at all of the status."""
+    try:
+        with STATM.open("rb") as file:
+            return int(file.read().split()[1]) * PAGE_BYTES
+    except FileNotFoundError:
+        return 0
 
 
 def read_memory(field: str) -> int:

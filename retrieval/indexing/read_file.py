@@ -45,10 +45,12 @@ CONFIG = ExtractionConfig(
 )
 
 
-def read_file(path: Path, filename: str) -> ExtractedText:
-    if path.stat().st_size > MAX_FILE_BYTES:
+def read_file(content: Path | bytes, filename: str) -> ExtractedText:
+    size = content.stat().st_size if isinstance(content, Path) else len(content)
+    if size > MAX_FILE_BYTES:
         raise too_large(f"The file is larger than {MAX_FILE_BYTES >> 20} MB.")
-    file = detect(path.read_bytes(), filename)
+    data = content.read_bytes() if isinstance(content, Path) else content
+    file = detect(data, filename)
     markdown, title, pages = convert(file)
     markdown = clean(markdown)
     if len(markdown) > MAX_TEXT_CHARS:

@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from ragadmin.errors import ExtractionError
-from retrieval.indexing.extract import ROOT, ExtractionPool
+from retrieval.indexing.extract import MAX_BATCH_FILES, MAX_SENT_BYTES, ExtractionPool
+from retrieval.indexing.reader_process import ROOT
 from tests.files import hostile
 
 if TYPE_CHECKING:
@@ -69,6 +70,59 @@ def test_child_is_reused(make_pool, note):
     pool = make_pool()
     pids = {pid for _ in range(5) if pool.extract(note, "note.md") for pid in pool.child_pids()}
     assert len(pids) == 1
+
+
+def test_contents_are_read_as_files_are_small_and_large_ones(make_pool, tmp_path):
+    pool = make_pool()
+    for size in (10, MAX_SENT_BYTES, MAX_SENT_BYTES + 1):
+        text = "word " * (size // 5) + "e" * (size % 5)
+        assert pool.extract(text.encode(), "a.md").markdown == text
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("tmp")]
+
+
+def test_many_files_come_back_in_order_with_errors_in_their_places(make_pool, note):
+    pool = make_pool()
+    files: list = [(f"Number {number}.".encode(), "a.md") for number in range(MAX_BATCH_FILES * 2)]
+    files[7:7] = [(b"", "empty.md"), (note, "note.md"), (b"%PDF-1.7 nothing", "a.pdf")]
+    outcomes = pool.extract_many(files)
+    assert [outcomes[place].code for place in (7, 9)] == ["empty", "corrupt"]
+    assert outcomes[8].markdown == "Words."
+    texts = [outcome.markdown for outcome in outcomes[:7] + outcomes[10:]]
+    assert texts == [f"Number {number}." for number in range(MAX_BATCH_FILES * 2)]
+    assert len(pool.child_pids()) == 1
+
+
+def test_no_files_are_no_work(make_pool):
+    pool = make_pool()
+    assert pool.extract_many([]) == []
+    assert pool.child_pids() == []
+
+
+def test_hostile_file_among_many_fails_alone(make_pool):
+    pool = make_pool(memory_bytes=200 * 2**20)
+    files = [(f"Number {number}.".encode(), "a.md") for number in range(10)]
+    files[4] = (hostile.pdf_bomb(500), "bomb.pdf")
+    outcomes = pool.extract_many(files)
+    assert outcomes.pop(4).code == "too_large"
+    assert [outcome.markdown for outcome in outcomes] == [
+        f"Number {number}." for number in range(10) if number != 4
+    ]
+
+
+def test_slow_file_among_many_fails_alone(make_pool):
+    pool = make_pool(seconds=0.5)
+    files = [(b"First.", "a.md"), (b"a,b\n" * 400_000, "a.csv"), (b"Last.", "a.md")]
+    first, slow, last = pool.extract_many(files)
+    assert (first.markdown, slow.code, last.markdown) == ("First.", "timeout", "Last.")
+
+
+def test_stopped_child_that_takes_no_more_input_times_out(make_pool):
+    pool = make_pool(seconds=0.5)
+    pool.extract(b"Words.", "a.md")
+    os.kill(pool.child_pids()[0], signal.SIGSTOP)
+    with pytest.raises(ExtractionError) as caught:
+        pool.extract(b"word " * 200_000, "a.md")
+    assert caught.value.code == "timeout"
 
 
 def test_jobs_at_once_share_no_child_and_never_exceed_the_size(make_pool, tmp_path):

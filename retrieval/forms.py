@@ -37,7 +37,7 @@ class FilterForm(forms.Form):
         return any(self.value(name) for name in self.fields)
 
 
-def _choices(any_label: str, values: Sequence[str]) -> list[tuple[str, str]]:
+def choices(any_label: str, values: Sequence[str]) -> list[tuple[str, str]]:
     return [("", any_label), *((value, value.replace("_", " ").capitalize()) for value in values)]
 
 
@@ -51,13 +51,13 @@ def _search_box(placeholder: str) -> forms.CharField:
 class DocumentFilter(FilterForm):
     q = _search_box("Path or title")
     status = forms.ChoiceField(
-        required=False, choices=_choices("Any status", Document.Status.values)
+        required=False, choices=choices("Any status", Document.Status.values)
     )
     access_level = forms.ChoiceField(required=False, label="Access level")
 
     def __init__(self, data: Any, *, access_levels: Sequence[str]) -> None:
         super().__init__(data, auto_id="filter-%s")
-        self.fields["access_level"].choices = _choices("Any level", access_levels)
+        self.fields["access_level"].choices = choices("Any level", access_levels)
         self.access_levels = access_levels
 
     @property
@@ -93,7 +93,7 @@ class TraceFilter(FilterForm):
         ],
     )
     status = forms.ChoiceField(
-        required=False, choices=_choices("Any status", QueryTrace.Status.values)
+        required=False, choices=choices("Any status", QueryTrace.Status.values)
     )
     days = forms.TypedChoiceField(
         required=False,

@@ -181,6 +181,7 @@ class Document(TenantModel):
         ADD = "add"
         UPDATE = "update"
         RENAME = "rename"
+        DELETE = "delete"
         UNCHANGED = "unchanged"
 
     class Status(models.TextChoices):

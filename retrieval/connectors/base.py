@@ -112,6 +112,8 @@ class Connector(ABC):
     label: ClassVar[str]
     # Reading costs little, so a plan compares contents and not only fingerprints.
     reads_cheaply: ClassVar[bool] = False
+    # Equal fingerprints of two items mean equal content, as with etags.
+    fingerprints_content: ClassVar[bool] = False
     # Hand-fed: no schedule, and a sync never deletes.
     is_upload: ClassVar[bool] = False
     # Names of secrets that people may enter, with their labels.

@@ -126,7 +126,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='document',
             name='sync_action',
-            field=models.CharField(blank=True, choices=[('add', 'Add'), ('update', 'Update'), ('rename', 'Rename'), ('unchanged', 'Unchanged')], db_default='', default='', max_length=10),
+            field=models.CharField(blank=True, choices=[('add', 'Add'), ('update', 'Update'), ('rename', 'Rename'), ('delete', 'Delete'), ('unchanged', 'Unchanged')], db_default='', default='', max_length=10),
         ),
         migrations.AddField(
             model_name='source',

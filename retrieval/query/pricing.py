@@ -39,7 +39,14 @@ def _generation(model: str, usage: Usage) -> Decimal | None:
 def _embedding(model: str, question: str) -> Decimal | None:
     if model.startswith(FREE_EMBEDDERS):
         return Decimal(0)
-    return _published(model.partition(":")[2], get_embedder(model).count_tokens(question), 0)
+    return price_embedding(model, get_embedder(model).count_tokens(question))
+
+
+def price_embedding(model: str, tokens: int) -> Decimal | None:
+    """Of a text of so many tokens, by an embedding model as a tenant names it."""
+    if model.startswith(FREE_EMBEDDERS):
+        return Decimal(0)
+    return _published(model.partition(":")[2], tokens, 0)
 
 
 def _published(model: str, input_tokens: int, output_tokens: int) -> Decimal | None:

@@ -71,14 +71,16 @@ class UploadSerializer(serializers.Serializer[Any]):
     file = serializers.ListField(child=serializers.FileField())
     access_level = serializers.CharField()
     path = serializers.ListField(child=serializers.CharField(), required=False)
+    source = serializers.UUIDField(required=False)
 
 
 class UploadedSerializer(serializers.Serializer[Any]):
-    """`id` and `status` of a file that was taken, `error` of one that was not."""
+    """`id`, `status` and `result` of a file that was taken, `error` of one that was not."""
 
     id = serializers.UUIDField(required=False)
     path = serializers.CharField()
     status = serializers.CharField(required=False)
+    result = serializers.ChoiceField(choices=["new", "replaced", "unchanged"], required=False)
     error = DocumentErrorSerializer(required=False)
 
 

@@ -20,15 +20,13 @@ from retrieval.serializers import (
     UploadSerializer,
     UploadsSerializer,
 )
-from retrieval.services.documents import delete_document, retry_document, store_upload
+from retrieval.services.documents import Upload, delete_document, retry_document, store_upload
 from tenants.config import Caller
 from tenants.context import tenant_context
 
 if TYPE_CHECKING:
     from django.core.files.uploadedfile import UploadedFile
     from rest_framework.request import Request
-
-    from retrieval.models import Document
 
 FILTERS = ("status", "source", "access_level", "q")
 CAN_READ = HasScope("query", "ingest", "admin")
@@ -56,7 +54,7 @@ class DocumentList(ReadOrWrite, APIView):
         """Newest first."""
         caller = _caller(request)
         wanted = {name: request.query_params.get(name, "") for name in FILTERS}
-        _check_uuid("source", wanted["source"])
+        read_uuid("source", wanted["source"])
         pages = Pages()
         with tenant_context(caller.tenant):
             found = filter_documents(visible_documents(caller.access_levels), wanted)
@@ -74,7 +72,11 @@ class DocumentList(ReadOrWrite, APIView):
         caller = _caller(request)
         files, paths = _read_form(request)
         level = request.POST.get("access_level", "")
-        taken = [_store(caller, file, path, level) for file, path in zip(files, paths, strict=True)]
+        source_id = read_uuid("source", request.POST.get("source", ""))
+        taken = [
+            _store(caller, file, path, level, source_id)
+            for file, path in zip(files, paths, strict=True)
+        ]
         errors = [each for each in taken if isinstance(each, RagadminError)]
         entries = [_as_entry(each, path) for each, path in zip(taken, paths, strict=True)]
         if len(errors) == len(files):
@@ -151,7 +153,9 @@ def _read_form(request: Request) -> tuple[list[UploadedFile], list[str]]:
     return files, paths
 
 
-def _store(caller: Caller, file: UploadedFile, path: str, level: str) -> Document | RagadminError:
+def _store(
+    caller: Caller, file: UploadedFile, path: str, level: str, source_id: UUID | None
+) -> Upload | RagadminError:
     try:
         return store_upload(
             tenant=caller.tenant,
@@ -160,19 +164,21 @@ def _store(caller: Caller, file: UploadedFile, path: str, level: str) -> Documen
             access_level=level,
             uploaded_by=caller.label,
             allowed_levels=caller.access_levels,
+            source_id=source_id,
         )
     except RagadminError as error:
         return error
 
 
-def _as_entry(result: Document | RagadminError, path: str) -> dict[str, Any]:
-    if isinstance(result, RagadminError):
-        return {"path": path, "error": {"code": result.code, "message": result.message}}
-    return {"id": str(result.pk), "path": result.path, "status": result.status}
+def _as_entry(upload: Upload | RagadminError, path: str) -> dict[str, Any]:
+    if isinstance(upload, RagadminError):
+        return {"path": path, "error": {"code": upload.code, "message": upload.message}}
+    return upload.as_json()
 
 
-def _check_uuid(field: str, value: str) -> None:
+def read_uuid(field: str, value: str) -> UUID | None:
+    """Raises InvalidRequest."""
     try:
-        UUID(value or "0" * 32)
+        return UUID(value) if value else None
     except ValueError:
         raise InvalidRequest(f"{field} is the id of a source.", extra={"field": field}) from None

@@ -127,7 +127,7 @@ def _find(tenant: Tenant) -> dict[str, CanaryDocument]:
         ).defer("markdown")
         for document in ready:
             word, level = PurePosixPath(document.path).stem, document.access_level
-            chunks = Chunk.objects.filter(document=document, text__contains=word)
+            chunks = searched_chunks().filter(document=document, text__contains=word)
             if chunks.exists() and default_storage.exists(document.storage_key):
                 found[level] = CanaryDocument(word, QUESTION.format(level=level), str(document.pk))
     return found
@@ -140,14 +140,14 @@ def _renew(tenant: Tenant) -> None:
         delete_document(tenant=tenant, document_id=document_id)
     for level in ACCESS_LEVELS:
         word = "".join(secrets.choice(string.ascii_lowercase) for _ in range(16))
-        document = store_upload(
+        upload = store_upload(
             tenant=tenant,
             file=ContentFile(TEXT.format(level=level, word=word).encode()),
             path=f"{FOLDER}/{word}.md",
             access_level=level,
             uploaded_by=WORKER,
         )
-        _index(tenant, document)
+        _index(tenant, upload.document)
 
 
 def _index(tenant: Tenant, document: Document) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import mimetypes
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import IO, TYPE_CHECKING, Any
 
 from django.db import transaction
 
 from ragadmin.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
 from retrieval import tasks
+from retrieval.connectors.upload import UploadConnector
 from retrieval.indexing import files, queue, store
 from retrieval.models import Document, Source
 from retrieval.services.paths import clean_path
@@ -17,6 +20,8 @@ from tenants.context import tenant_context
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
+
+    from django.db.models import QuerySet
 
     from retrieval.indexing.files import StoredFile
     from tenants.config import TenantConfig
@@ -27,6 +32,29 @@ if TYPE_CHECKING:
 UPLOADS = "Uploads"
 
 
+class UploadResult(StrEnum):
+    NEW = "new"
+    REPLACED = "replaced"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """The document that a file became, and what that meant for it."""
+
+    document: Document
+    result: UploadResult
+
+    def as_json(self) -> dict[str, str]:
+        row = self.document
+        return {
+            "id": str(row.pk),
+            "path": row.path,
+            "status": row.status,
+            "result": self.result.value,
+        }
+
+
 def store_upload(
     *,
     tenant: AnyTenant,
@@ -35,11 +63,13 @@ def store_upload(
     access_level: str,
     uploaded_by: User | str,
     allowed_levels: Sequence[str] | None = None,
-) -> Document:
+    source_id: UUID | None = None,
+) -> Upload:
     """Keeps the file durably and queues it. The same content again changes nothing.
 
     `allowed_levels` are the caller's; none given is a command on the machine itself, which may use
-    all of the tenant's. Raises InvalidRequest, TooLarge, PermissionDenied, Conflict.
+    all of the tenant's. `source_id` names a source of uploaded files, by default the one that every
+    tenant has. Raises InvalidRequest, TooLarge, PermissionDenied, Conflict.
     """
     path = clean_path(path)
     allowed = tenant.access_levels if allowed_levels is None else allowed_levels
@@ -48,7 +78,8 @@ def store_upload(
     stored = files.save_file(tenant, file)
     try:
         with tenant_context(tenant):
-            return _record(tenant, path, access_level, str(uploaded_by), stored, allowed)
+            source = _find_source(source_id)
+            return _record(tenant, source, path, access_level, str(uploaded_by), stored, allowed)
     except BaseException:
         files.delete_file(stored.key)
         raise
@@ -69,13 +100,23 @@ def check_access_level(tenant: AnyTenant, access_level: str, allowed: Sequence[s
 
 
 def delete_document(*, tenant: AnyTenant, document_id: UUID) -> None:
-    """Raises NotFound."""
+    """Raises NotFound, and Conflict for what a source brought: its next sync would bring it back."""
     with tenant_context(tenant):
         document = _lock(document_id)
+        refuse_synced(document)
         queue.remove(tenant, document.pk)
         store.remove_chunks(tenant, document.pk)
         _delete_file_on_commit(document.storage_key)
         document.delete()
+
+
+def refuse_synced(document: Document) -> None:
+    if document.source.kind != UploadConnector.kind:
+        raise Conflict(synced_message(document.source.name), code="synced")
+
+
+def synced_message(source_name: str) -> str:
+    return f"It comes from the source {source_name}: remove it in the source, or exclude it there."
 
 
 def retry_document(*, tenant: AnyTenant, document_id: UUID) -> Document:
@@ -91,16 +132,40 @@ def retry_document(*, tenant: AnyTenant, document_id: UUID) -> Document:
         return document
 
 
+def _find_source(source_id: UUID | None) -> Source:
+    uploads = Source.objects.filter(kind=UploadConnector.kind)
+    if source_id is None:
+        return uploads.filter(name=UPLOADS).first() or _make_uploads(uploads)
+    source = uploads.filter(pk=source_id).first()
+    if source is None:
+        raise InvalidRequest(
+            "There is no source of uploaded files with this id: leave it out, or create one.",
+            code="bad_source",
+            extra={"field": "source"},
+        )
+    return source
+
+
+def _make_uploads(uploads: QuerySet[Source]) -> Source:
+    """Another kind of source may have taken the name."""
+    source, _ = Source.objects.get_or_create(name=UPLOADS, defaults={"kind": UploadConnector.kind})
+    if source.kind == UploadConnector.kind:
+        return source
+    oldest = uploads.order_by("created_at", "id").first()
+    return oldest or Source.objects.create(name="Uploaded files", kind=UploadConnector.kind)
+
+
 def _record(
     tenant: AnyTenant,
+    source: Source,
     path: str,
     access_level: str,
     uploaded_by: str,
     stored: StoredFile,
     allowed: Sequence[str],
-) -> Document:
-    source, _ = Source.objects.get_or_create(name=UPLOADS, defaults={"kind": Source.Kind.UPLOAD})
+) -> Upload:
     values = {
+        "path": path,
         "access_level": access_level,
         "uploaded_by": uploaded_by,
         "content_hash": stored.content_hash,
@@ -109,18 +174,19 @@ def _record(
         "media_type": mimetypes.guess_type(path)[0] or "application/octet-stream",
     }
     document, is_new = Document.objects.select_for_update().get_or_create(
-        source=source, path=path, defaults=values
+        source=source, external_id=path, defaults=values
     )
     if is_new:
         _queue(tenant, document)
-    else:
-        _replace(tenant, document, values, allowed)
-    return document
+        return Upload(document, UploadResult.NEW)
+    is_changed = _replace(tenant, document, values, allowed)
+    return Upload(document, UploadResult.REPLACED if is_changed else UploadResult.UNCHANGED)
 
 
 def _replace(
     tenant: AnyTenant, document: Document, values: dict[str, Any], allowed: Sequence[str]
-) -> None:
+) -> bool:
+    """False when there was nothing to change."""
     if document.access_level not in allowed:
         raise Conflict(
             "There is a document of this name that you may not change: choose another path.",
@@ -142,6 +208,7 @@ def _replace(
         _queue(tenant, document)
     if is_moved:
         _move_text(tenant, document)
+    return is_moved or not keeps_file
 
 
 def _move_text(tenant: AnyTenant, document: Document) -> None:

@@ -17,7 +17,13 @@ from django_htmx.http import trigger_client_event
 from ragadmin.errors import Conflict, InvalidRequest, NotFound, RagadminError
 from retrieval.forms import DocumentFilter
 from retrieval.models import Document
-from retrieval.services.documents import delete_document, retry_document, store_upload
+from retrieval.services.documents import (
+    Upload,
+    UploadResult,
+    delete_document,
+    retry_document,
+    store_upload,
+)
 from retrieval.views.fragments import render_page_or_part
 from tenants.access import TenantHttpRequest, has_role, tenant_page
 
@@ -39,6 +45,11 @@ COLUMNS = (
 NUMERIC = {"size", "chunks"}
 UNFINISHED = (Document.Status.QUEUED, Document.Status.INDEXING)
 CHANGED = "documents-changed"
+SAID = {
+    UploadResult.NEW: "{} was uploaded and waits to be indexed.",
+    UploadResult.REPLACED: "{} was replaced and waits to be indexed.",
+    UploadResult.UNCHANGED: "{} is unchanged: the same file is here already.",
+}
 
 
 @require_safe
@@ -76,8 +87,8 @@ def upload_documents(request: TenantHttpRequest, slug: str) -> HttpResponse:
     if not files:
         messages.error(request, "No file was chosen: choose one or more files, then upload.")
     for result in results:
-        if isinstance(result, Document):
-            messages.success(request, f"{result.path} was uploaded and waits to be indexed.")
+        if isinstance(result, Upload):
+            messages.success(request, SAID[result.result].format(result.document.path))
         else:
             messages.error(request, result.message)
     return redirect("documents", slug)
@@ -145,7 +156,7 @@ def _columns(request: TenantHttpRequest, filters: DocumentFilter) -> Iterator[di
         }
 
 
-def _store(request: TenantHttpRequest, file: UploadedFile) -> Document | RagadminError:
+def _store(request: TenantHttpRequest, file: UploadedFile) -> Upload | RagadminError:
     try:
         return store_upload(
             tenant=request.tenant,
@@ -159,16 +170,12 @@ def _store(request: TenantHttpRequest, file: UploadedFile) -> Document | Ragadmi
         return error
 
 
-def _as_json(results: list[Document | RagadminError]) -> JsonResponse:
+def _as_json(results: list[Upload | RagadminError]) -> JsonResponse:
     """The answer of POST /api/v1/documents/, or its error: the page sends one file at a time."""
     for result in results:
         if isinstance(result, RagadminError):
             return JsonResponse(result.as_body(), status=result.status)
-    stored = [
-        {"id": str(row.id), "path": row.path, "status": row.status}
-        for row in results
-        if isinstance(row, Document)
-    ]
+    stored = [result.as_json() for result in results if isinstance(result, Upload)]
     if not stored:
         error = InvalidRequest(
             "No file was sent: choose one or more files.", extra={"field": "file"}

@@ -8,7 +8,7 @@ from django.core.files.storage import InMemoryStorage, Storage
 from retrieval.indexing import queue
 from retrieval.indexing.index import index_document
 from retrieval.models import Document
-from retrieval.services.documents import store_upload
+from retrieval.services.documents import Upload, store_upload
 from tenants.context import tenant_context
 from tenants.models import DocumentJob
 
@@ -34,7 +34,11 @@ class RemoteStorage(Storage):
         return self._files.exists(name)
 
 
-def upload(tenant, *, path="guide.md", content=GUIDE, access_level="public", allowed_levels=None):
+def upload(tenant, *, path="guide.md", **values) -> Document:
+    return send(tenant, path=path, **values).document
+
+
+def send(tenant, *, path, content=GUIDE, access_level="public", allowed_levels=None) -> Upload:
     return store_upload(
         tenant=tenant,
         file=ContentFile(content),

@@ -40,6 +40,7 @@ def make_document(tenant, path="guide.md", *, chunks=0, **values) -> Document:
         "content_hash": "0",
         "storage_key": "nothing-stored",
         "chunk_count": chunks,
+        "external_id": path,
     }
     with tenant_context(tenant):
         source, _ = Source.objects.get_or_create(name="Uploads", defaults={"kind": "upload"})

@@ -46,7 +46,12 @@ def test_upload_is_accepted_and_becomes_ready(tenant, client):
     response = send(client, file())
     assert response.status_code == 202
     (entry,) = response.json()["documents"]
-    assert entry == {"id": entry["id"], "path": "guide.md", "status": "queued"}
+    assert entry == {
+        "id": entry["id"],
+        "path": "guide.md",
+        "status": "queued",
+        "result": "new",
+    }
     index_all(tenant)
     document = client.get(f"{URL}{entry['id']}/").json()
     assert document["status"] == "ready"

@@ -51,11 +51,11 @@ SET LOCAL synchronous_commit = off;
 SELECT set_config('ragadmin.tenant_id', '{tenant}', true);
 SET LOCAL search_path = "{schema}", public, extensions;
 INSERT INTO retrieval_source (id, name, kind) VALUES (gen_random_uuid(), 'Uploads', 'upload');
-INSERT INTO retrieval_document (id, source_id, path, title, access_level, status, stage, error_code,
-    error_message, content_hash, indexed_hash, media_type, size_bytes, storage_key, markdown,
-    chunk_count, token_count, uploaded_by, updated_at)
-SELECT gen_random_uuid(), s.id, lpad(d::text, 6, '0') || '.md', 'Page ' || d,
-    CASE WHEN d % 4 = 0 THEN 'internal' ELSE 'public' END, 'ready', '', '', '', md5(d::text), '',
+INSERT INTO retrieval_document (id, source_id, external_id, path, title, access_level, status, stage,
+    error_code, error_message, content_hash, indexed_hash, indexed_generation, media_type, size_bytes,
+    storage_key, markdown, chunk_count, token_count, uploaded_by, updated_at)
+SELECT gen_random_uuid(), s.id, lpad(d::text, 6, '0') || '.md', lpad(d::text, 6, '0') || '.md',
+    'Page ' || d, CASE WHEN d % 4 = 0 THEN 'internal' ELSE 'public' END, 'ready', '', '', '', md5(d::text), '', 1,
     'text/markdown', 1000, '{tenant}/' || d, '', {per_document}, 4000, '', now()
 FROM generate_series(0, {documents} - 1) AS d, retrieval_source s WHERE s.tenant_id = {tenant};
 INSERT INTO retrieval_chunk (document_id, ordinal, text, heading_path, start_char, end_char,

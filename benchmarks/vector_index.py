@@ -147,6 +147,7 @@ def database_ms(tenant: Any, questions: np.ndarray, effort: int) -> float:
     for vector in questions:
         names = {
             "tenant": tenant.pk,
+            "generation": tenant.generation,
             "levels": ["public"],
             "vector": as_halfvec(vector),
             "nearest": NEAREST,

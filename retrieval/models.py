@@ -254,6 +254,13 @@ class Document(TenantModel):
                 condition=models.Q(sync_run__isnull=False),
             ),
             models.Index(fields=["tenant_id", "content_hash"], name="document_content"),
+            models.Index(fields=["tenant_id", "-indexed_at"], name="document_indexed"),
+            # What is left to index for another generation.
+            models.Index(
+                fields=["tenant_id", "indexed_generation", "id"],
+                name="document_behind",
+                condition=models.Q(removed_at__isnull=True, chunk_count__gt=0),
+            ),
             models.Index(
                 fields=["removed_by"],
                 name="document_kept",

@@ -8,6 +8,7 @@ from django.db.models import Q
 
 from ragadmin.errors import InvalidRequest, NotFound
 from retrieval.models import Chunk, Document
+from tenants.context import current_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,6 +49,11 @@ def filter_documents(
     return documents
 
 
+def searched_chunks() -> QuerySet[Chunk]:
+    """Of the tenant in force, without those of a generation that is being made or was replaced."""
+    return Chunk.objects.filter(generation=current_tenant().generation)
+
+
 def list_chunks(document: Document, access_levels: Sequence[str]) -> QuerySet[Chunk]:
-    found = Chunk.objects.filter(document=document, access_level__in=access_levels)
+    found = searched_chunks().filter(document=document, access_level__in=access_levels)
     return found.defer("embedding", "terms", "term_weights").order_by("ordinal")

@@ -7,7 +7,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from retrieval.indexing.chunking import SEPARATOR
-from retrieval.models import Chunk, Document
+from retrieval.models import Document
+from retrieval.selectors import searched_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -44,9 +45,8 @@ def suggest_questions(access_levels: Sequence[str]) -> list[str]:
 
 def _headings_of(ids: list[UUID], access_levels: Sequence[str]) -> dict[UUID, list[str]]:
     rows = (
-        Chunk.objects.filter(
-            document__in=ids, access_level__in=access_levels, ordinal__lt=PASSAGES_READ
-        )
+        searched_chunks()
+        .filter(document__in=ids, access_level__in=access_levels, ordinal__lt=PASSAGES_READ)
         .order_by("document_id", "ordinal")
         .values_list("document_id", "heading_path")
     )

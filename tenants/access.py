@@ -156,6 +156,7 @@ def tenant_config(tenant: Tenant) -> TenantConfig:
         min_similarity=tenant.min_similarity,
         corpus_revision=tenant.corpus_revision,
         hnsw_ef=tenant.hnsw_ef,
+        generation=tenant.generation,
         endpoint=_endpoint(tenant),
     )
 

@@ -35,6 +35,7 @@ class TenantConfig:
     min_similarity: float
     corpus_revision: int
     hnsw_ef: int = 0
+    generation: int = 1
     endpoint: ModelEndpoint | None = None
 
 

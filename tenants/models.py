@@ -123,12 +123,29 @@ class Tenant(models.Model):
     next_embedding_dimension = models.PositiveIntegerField(null=True, editable=False)
     next_chunk_tokens = models.PositiveIntegerField(null=True, editable=False)
     next_started_at = models.DateTimeField(null=True, editable=False)
+    # From then on chunks of other generations than these two are deleted; null: there are none.
+    stale_chunks_at = models.DateTimeField(null=True, editable=False)
     # Raised in the transaction that changes any document, so that readers can tell old from new.
     corpus_revision = models.BigIntegerField(default=0, db_default=0)
     last_served_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects: TenantQuerySet = TenantQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        # What the clock looks for costs the same however many tenants there are.
+        indexes = [
+            models.Index(
+                fields=["next_started_at"],
+                name="tenant_reindexing",
+                condition=models.Q(next_generation__isnull=False),
+            ),
+            models.Index(
+                fields=["stale_chunks_at"],
+                name="tenant_stale_chunks",
+                condition=models.Q(stale_chunks_at__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.slug
@@ -237,7 +254,12 @@ class DocumentJob(models.Model):
         indexes = [
             models.Index(
                 fields=["tenant", "priority", "available_at", "id"], name="document_job_turn"
-            )
+            ),
+            models.Index(
+                fields=["tenant", "lease_until"],
+                name="document_job_leased",
+                condition=models.Q(lease_until__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

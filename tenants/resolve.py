@@ -21,8 +21,8 @@ from tenants.secrets import decrypt, hash_key
 TENANT_COLUMNS = """
     t.id, t.slug, t.name, t.schema_name, t.status, t.access_levels AS tenant_levels,
     t.embedding_model, t.embedding_dimension, t.chunk_tokens, t.top_k, t.min_similarity,
-    t.corpus_revision, t.hnsw_ef, p.name AS provider_name, p.base_url, p.api_key_encrypted,
-    p.small_model, p.large_model
+    t.corpus_revision, t.hnsw_ef, t.generation, p.name AS provider_name, p.base_url,
+    p.api_key_encrypted, p.small_model, p.large_model
 """
 PROVIDER_JOIN = """
     LEFT JOIN tenants_provider p
@@ -119,7 +119,7 @@ def _tenant(row: dict[str, Any], *, for_operator: bool = False) -> TenantConfig:
         )
     names = (
         "id", "slug", "name", "schema_name", "status", "embedding_model", "embedding_dimension",
-        "chunk_tokens", "top_k", "min_similarity", "corpus_revision", "hnsw_ef",
+        "chunk_tokens", "top_k", "min_similarity", "corpus_revision", "hnsw_ef", "generation",
     )  # fmt: skip
     return TenantConfig(
         **{name: row[name] for name in names},

@@ -18,15 +18,17 @@ from typing import TYPE_CHECKING
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import Error
+from django.utils import timezone
 
 from ragadmin.errors import RagadminError, Unavailable
 from retrieval.events import AnswerDone, AnswerFailed
-from retrieval.indexing import queue
+from retrieval.indexing import queue, run_paths
 from retrieval.indexing.index import index_document
-from retrieval.models import Chunk, Conversation, Document, QueryTrace
+from retrieval.models import Conversation, Document, QueryTrace
 from retrieval.providers import extractive
 from retrieval.query.answer import answer
 from retrieval.query.request import AnswerRequest
+from retrieval.selectors import searched_chunks
 from retrieval.services.documents import delete_document, store_upload
 from tenants.access import tenant_config
 from tenants.config import Caller
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 ACCESS_LEVELS = ("public", "internal")
 EMBEDDING_MODEL = "local:all-MiniLM-L6-v2"
 FOLDER = "canary"
+SOURCE_KIND = "web"
 WORKER = "isolation check"
 WAIT_SECONDS = 30
 QUESTION = "What is the code word of the {level} canary record?"
@@ -56,11 +59,19 @@ class CanaryDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class CanarySource:
+    source_id: str
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Canary:
-    """A tenant with a document at each access level, and an answer that drew on both."""
+    """A tenant with a document and a source at each access level, and an answer that drew on both
+    documents."""
 
     tenant: Tenant
     documents: dict[str, CanaryDocument]
+    sources: dict[str, CanarySource]
     trace_id: str
     conversation_id: str
 
@@ -91,6 +102,8 @@ def _prepare(slug: str, level: str, runner: asyncio.Runner) -> Canary:
         # Of the last run: they would only pile up.
         QueryTrace.objects.all().delete()
         Conversation.objects.all().delete()
+        Source.objects.filter(kind=SOURCE_KIND).delete()
+        sources = {level: _make_source(level, documents[level].word) for level in ACCESS_LEVELS}
     caller = Caller(
         tenant=tenant_config(tenant),
         access_levels=ACCESS_LEVELS,
@@ -98,7 +111,7 @@ def _prepare(slug: str, level: str, runner: asyncio.Runner) -> Canary:
         label=WORKER,
     )
     trace_id, conversation_id = runner.run(_ask(caller))
-    return Canary(tenant, documents, trace_id, conversation_id)
+    return Canary(tenant, documents, sources, trace_id, conversation_id)
 
 
 def _tenant(slug: str, level: str) -> Tenant:
@@ -166,6 +179,34 @@ def _index(tenant: Tenant, document: Document) -> None:
             break
         time.sleep(0.2)
     raise Unavailable(f"A document of {tenant.slug} was not indexed: {said}")
+
+
+def _make_source(level: str, word: str) -> CanarySource:
+    """With a run that is over, and the word in all that is shown of them. It has no schedule, and its
+    address leads nowhere."""
+    source = Source.objects.create(
+        name=f"Canary {word}",
+        kind=SOURCE_KIND,
+        config={"url": f"https://{word}.invalid/"},
+        access_level=level,
+        created_by=WORKER,
+    )
+    path = f"{FOLDER}/{word}.md"
+    run = SyncRun.objects.create(
+        source=source,
+        status=SyncRun.Status.PARTIAL,
+        trigger=SyncRun.Trigger.COMMAND,
+        started_by=WORKER,
+        added=1,
+        failed=1,
+        paths=run_paths.pack({"added": [run_paths.entry(path)]}),
+        started_at=timezone.now(),
+        finished_at=timezone.now(),
+    )
+    SyncError.objects.create(
+        sync_run=run, external_id=path, path=path, code="corrupt", message=f"{word} is damaged."
+    )
+    return CanarySource(str(source.pk), str(run.pk))
 
 
 async def _ask(caller: Caller) -> tuple[str, str]:

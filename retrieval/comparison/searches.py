@@ -35,7 +35,9 @@ WARM_UP = 20
 SAME_SIMILARITY = 1e-6
 # How many tenants one connection visits: more only repeat the figure.
 VISITS = 60
-VECTORS = "SELECT embedding::text AS embedding FROM retrieval_chunk WHERE tenant_id = %s"
+VECTORS = """
+SELECT embedding::text AS embedding FROM retrieval_chunk WHERE tenant_id = %s AND generation = %s
+"""
 MEMORY = "SELECT sum(total_bytes)::bigint AS total FROM pg_backend_memory_contexts"
 
 
@@ -143,9 +145,9 @@ async def _timed_search(caller: Caller, question: str, vector: np.ndarray) -> fl
 async def _recall(caller: Caller, questions: np.ndarray) -> float:
     """Of the true ten nearest by comparing all vectors here, the share that the database found."""
     caller = replace(caller, tenant=replace(caller.tenant, min_similarity=-1.0))
-    shares = []
-    async with tenant_transaction(caller.tenant) as connection:
-        rows = await (await connection.execute(VECTORS, [caller.tenant.id])).fetchall()
+    tenant, shares = caller.tenant, []
+    async with tenant_transaction(tenant) as connection:
+        rows = await (await connection.execute(VECTORS, [tenant.id, tenant.generation])).fetchall()
         stored = _unit(np.array([_parse(row["embedding"]) for row in rows]))
         for question in questions:
             request = SearchRequest("nearest", TOP_K, "vector")

@@ -3,7 +3,8 @@
 Comparing every vector misses nothing and is quick enough for most tenants. From
 settings.VECTOR_INDEX_FROM chunks an index is built beside the running searches; it is used only as
 far out (`hnsw_ef`) as it takes to find MIN_RECALL of the true ten nearest under the access levels,
-measured on the tenant's own vectors, and not at all where it never does.
+measured on the tenant's own vectors, and not at all where it never does. An index serves one
+generation of chunks, so one dimension; the next generation is searched exactly until it has its own.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ EFFORTS = (64, 128, 256, 512, 1000)  # pgvector's hnsw.ef_search is at most 1000
 SAMPLE = 40
 _LOCK_SPACE = 0x7669
 NEAREST = 10
+# pgvector indexes no longer halfvecs.
+MOST_DIMENSIONS = 4_000
 
 TOTAL_CHUNKS_LEFT = (
     0.5  # an index is dropped when a tenant has shrunk to this share of the crossover
@@ -43,18 +46,27 @@ FIND_INDEX = """
 SELECT i.indisvalid FROM pg_index i WHERE i.indexrelid = to_regclass(%s)
 """
 SAMPLE_VECTORS = """
-SELECT embedding::text FROM retrieval_chunk WHERE tenant_id = %(tenant)s ORDER BY random() LIMIT %(n)s
+SELECT embedding::text FROM retrieval_chunk
+WHERE tenant_id = %(tenant)s AND generation = %(generation)s ORDER BY random() LIMIT %(n)s
+"""
+OTHER_INDEXES = """
+SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %s AND c.relkind = 'i' AND c.relname ~ %s AND c.relname <> %s
 """
 NEAREST_IDS = """
 SELECT id FROM retrieval_chunk
-WHERE tenant_id = %(tenant)s AND access_level = ANY(%(levels)s)
+WHERE tenant_id = %(tenant)s AND generation = %(generation)s AND access_level = ANY(%(levels)s)
 ORDER BY {distance} LIMIT %(nearest)s
 """
 
 
 def may_need_index(tenant: Tenant) -> bool:
     """A tenant that has grown past the crossover and has not been looked at yet."""
-    return tenant.vector_checked_at is None and total_chunks(tenant) >= settings.VECTOR_INDEX_FROM
+    return (
+        tenant.vector_checked_at is None
+        and tenant.embedding_dimension <= MOST_DIMENSIONS
+        and total_chunks(tenant) >= settings.VECTOR_INDEX_FROM
+    )
 
 
 def tune_alone(tenant: Tenant) -> None:
@@ -64,6 +76,7 @@ def tune_alone(tenant: Tenant) -> None:
         if not cursor.fetchone()[0]:
             return
         try:
+            tenant.refresh_from_db()
             tune(tenant)
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK_SPACE, tenant.pk])
@@ -72,14 +85,16 @@ def tune_alone(tenant: Tenant) -> None:
 
 def total_chunks(tenant: Tenant) -> int:
     with tenant_context(tenant):
-        row = TermFrequency.objects.filter(term=TOTAL_TERM).values_list("chunks", flat=True)
-        return row.first() or 0
+        rows = TermFrequency.objects.filter(term=TOTAL_TERM, generation=tenant.generation)
+        return rows.values_list("chunks", flat=True).first() or 0
 
 
 def tune(tenant: Tenant) -> Tenant:
     """Builds the index if there should be one, measures it, and sets how far it is searched."""
+    drop_other_indexes(tenant)
     total = total_chunks(tenant)
-    if total < settings.VECTOR_INDEX_FROM * TOTAL_CHUNKS_LEFT:
+    is_small = total < settings.VECTOR_INDEX_FROM * TOTAL_CHUNKS_LEFT
+    if is_small or tenant.embedding_dimension > MOST_DIMENSIONS:
         drop_index(tenant)
         return _set(tenant, effort=0, recall=None)
     if total < settings.VECTOR_INDEX_FROM and not tenant.hnsw_ef:
@@ -107,7 +122,7 @@ def build_index(tenant: Tenant) -> None:
             f"CREATE INDEX CONCURRENTLY {name.partition('.')[2]} ON {table} USING hnsw"
             f" ((embedding::extensions.halfvec({tenant.embedding_dimension}))"
             " extensions.halfvec_cosine_ops) WITH (m = 16, ef_construction = 128)"
-            f" WHERE tenant_id = {int(tenant.pk)}"
+            f" WHERE tenant_id = {int(tenant.pk)} AND generation = {int(tenant.generation)}"
         )
         cursor.execute("RESET maintenance_work_mem")
 
@@ -116,6 +131,16 @@ def drop_index(tenant: Tenant) -> None:
     name, _ = _names(tenant)
     with owner().cursor() as cursor:
         cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+
+
+def drop_other_indexes(tenant: Tenant) -> None:
+    """Of generations that were replaced."""
+    name = _names(tenant)[0].partition(".")[2]
+    with owner().cursor() as cursor:
+        pattern = f"^chunk_hnsw_{int(tenant.pk)}(_|$)"
+        cursor.execute(OTHER_INDEXES, [tenant.schema_name, pattern, name])
+        for (other,) in cursor.fetchall():
+            cursor.execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{tenant.schema_name}".{other}')
 
 
 def find_effort(tenant: Tenant) -> tuple[int, float]:
@@ -150,6 +175,7 @@ def nearest(
             )
         names = {
             "tenant": tenant.pk,
+            "generation": tenant.generation,
             "levels": list(levels),
             "vector": as_halfvec(vector),
             "nearest": NEAREST,
@@ -161,7 +187,8 @@ def nearest(
 def _questions(tenant: Tenant) -> list[np.ndarray]:
     """Like questions: near some chunk of the tenant, and equal to none."""
     with tenant_context(tenant), connection.cursor() as cursor:
-        cursor.execute(SAMPLE_VECTORS, {"tenant": tenant.pk, "n": 2 * SAMPLE})
+        names = {"tenant": tenant.pk, "generation": tenant.generation, "n": 2 * SAMPLE}
+        cursor.execute(SAMPLE_VECTORS, names)
         rows = [np.array(row[0].strip("[]").split(","), np.float32) for row in cursor.fetchall()]
     mixed = [0.7 * one + 0.3 * other for one, other in zip(rows[::2], rows[1::2], strict=False)]
     return [vector / np.linalg.norm(vector) for vector in mixed]
@@ -176,13 +203,15 @@ def _recall(truth: list[list[int]], found: list[list[int]]) -> float:
 def _names(tenant: Tenant) -> tuple[str, str]:
     """The index with its schema, and the table it is on."""
     table = isolation_of(tenant.isolation).chunk_table(tenant)
-    return f'"{tenant.schema_name}".chunk_hnsw_{int(tenant.pk)}', table
+    name = f"chunk_hnsw_{int(tenant.pk)}_{int(tenant.generation)}"
+    return f'"{tenant.schema_name}".{name}', table
 
 
 def _set(tenant: Tenant, *, effort: int, recall: float | None) -> Tenant:
     values = {"hnsw_ef": effort, "vector_recall": recall, "vector_checked_at": timezone.now()}
     if effort == 0 and recall is None:
         values["vector_checked_at"] = None
-    Tenant.objects.filter(pk=tenant.pk).update(**values)
+    # Nothing was measured of a generation that took over meanwhile.
+    Tenant.objects.filter(pk=tenant.pk, generation=tenant.generation).update(**values)
     tenant.refresh_from_db()
     return tenant

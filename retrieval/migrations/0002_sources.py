@@ -203,6 +203,14 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='document',
+            index=models.Index(fields=['tenant_id', '-indexed_at'], name='document_indexed'),
+        ),
+        migrations.AddIndex(
+            model_name='document',
+            index=models.Index(condition=models.Q(('chunk_count__gt', 0), ('removed_at__isnull', True)), fields=['tenant_id', 'indexed_generation', 'id'], name='document_behind'),
+        ),
+        migrations.AddIndex(
+            model_name='document',
             index=models.Index(condition=models.Q(('removed_at__isnull', False)), fields=['removed_by'], name='document_kept'),
         ),
         migrations.AddConstraint(

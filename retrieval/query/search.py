@@ -2,7 +2,8 @@
 
 Access levels are part of the statement, and row-level security of the table: a chunk that the
 caller may not read is never ranked, so it cannot shift the ranks of others either. The tenant is
-named beside row-level security, so that the planner sees one partition of the table.
+named beside row-level security, so that the planner sees one partition of the table. Only the
+generation of chunks that the caller's settings belong to is searched, never one being made.
 """
 
 from __future__ import annotations
@@ -36,22 +37,24 @@ SEARCH_INDEX = """
 SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true)
 """
 FREQUENCIES = """
-SELECT term, chunks FROM retrieval_termfrequency WHERE tenant_id = %s AND term = ANY(%s)
+SELECT term, chunks FROM retrieval_termfrequency
+WHERE tenant_id = %s AND generation = %s AND term = ANY(%s)
 """
 HYBRID = """
 WITH vector_hits AS (
     SELECT id, row_number() OVER (ORDER BY distance, id) AS place
     FROM (
         SELECT id, {distance} AS distance FROM retrieval_chunk
-        WHERE tenant_id = %(tenant)s AND access_level = ANY(%(levels)s) {filters}
+        WHERE tenant_id = %(tenant)s AND generation = %(generation)s
+            AND access_level = ANY(%(levels)s) {filters}
         ORDER BY distance LIMIT %(vector_rows)s
     ) nearest
 ), keyword_hits AS (
     SELECT id, weight, row_number() OVER (ORDER BY weight DESC, id) AS place
     FROM (
         SELECT id, -(term_weights <#> %(weights)s::sparsevec) AS weight FROM retrieval_chunk
-        WHERE tenant_id = %(tenant)s AND terms && %(terms)s::integer[]
-            AND access_level = ANY(%(levels)s) {filters}
+        WHERE tenant_id = %(tenant)s AND generation = %(generation)s
+            AND terms && %(terms)s::integer[] AND access_level = ANY(%(levels)s) {filters}
         ORDER BY weight DESC LIMIT %(candidates)s
     ) heaviest
 ), fused AS (
@@ -90,6 +93,7 @@ async def search(
     weights, rarest, heaviest = await _term_weights(connection, caller, request.question)
     parameters: dict[str, Any] = {
         "tenant": caller.tenant.id,
+        "generation": caller.tenant.generation,
         "vector": as_halfvec(vector),
         "weights": as_sparsevec(weights),
         "terms": [] if request.mode == "vector" else rarest,
@@ -122,7 +126,8 @@ async def _term_weights(
     """BM25's inverse document frequencies of the question's terms; the rarest that together stay
     under KEYWORD_ROWS rows; and the weight of a chunk of usual length that holds each term once."""
     counts = term_counts(question)
-    parameters = [caller.tenant.id, [*counts, TOTAL_TERM]]
+    tenant = caller.tenant
+    parameters = [tenant.id, tenant.generation, [*counts, TOTAL_TERM]]
     rows = await (await connection.execute(FREQUENCIES, parameters)).fetchall()
     found = {row["term"]: row["chunks"] for row in rows}
     total = found.pop(TOTAL_TERM, 0)

@@ -12,8 +12,8 @@ from django.views.decorators.http import require_safe
 
 from ragadmin.downloads import attachment
 from ragadmin.errors import NotFound
-from retrieval.models import Chunk, Document
 from retrieval.rendering import render_passage
+from retrieval.selectors import searched_chunks
 from retrieval.views.documents import UNFINISHED, find_document
 from tenants.access import TenantHttpRequest, has_role, tenant_page
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpResponse
     from django.http.response import HttpResponseBase
+
+    from retrieval.models import Chunk, Document
 
 PASSAGES_ON_A_PAGE = 20
 
@@ -60,7 +62,7 @@ def download_document(request: TenantHttpRequest, slug: str, document_id: UUID) 
 
 
 def _passages(document: Document) -> QuerySet[Chunk]:
-    chunks = Chunk.objects.filter(document=document).order_by("ordinal")
+    chunks = searched_chunks().filter(document=document).order_by("ordinal")
     return chunks.only("id", "ordinal", "text", "heading_path", "token_count")
 
 

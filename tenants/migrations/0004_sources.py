@@ -74,9 +74,26 @@ class Migration(migrations.Migration):
             name='next_started_at',
             field=models.DateTimeField(editable=False, null=True),
         ),
+        migrations.AddField(
+            model_name='tenant',
+            name='stale_chunks_at',
+            field=models.DateTimeField(editable=False, null=True),
+        ),
+        migrations.AddIndex(
+            model_name='tenant',
+            index=models.Index(condition=models.Q(('next_generation__isnull', False)), fields=['next_started_at'], name='tenant_reindexing'),
+        ),
+        migrations.AddIndex(
+            model_name='tenant',
+            index=models.Index(condition=models.Q(('stale_chunks_at__isnull', False)), fields=['stale_chunks_at'], name='tenant_stale_chunks'),
+        ),
         migrations.AddIndex(
             model_name='documentjob',
             index=models.Index(fields=['tenant', 'priority', 'available_at', 'id'], name='document_job_turn'),
+        ),
+        migrations.AddIndex(
+            model_name='documentjob',
+            index=models.Index(condition=models.Q(('lease_until__isnull', False)), fields=['tenant', 'lease_until'], name='document_job_leased'),
         ),
         migrations.AddField(
             model_name='syncjob',

@@ -61,7 +61,13 @@ def plan_of(tenant):
     with tenant_context(tenant), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_sort = off")
-        names = {"tenant": tenant.pk, "levels": ["public"], "vector": vector, "nearest": 10}
+        names = {
+            "tenant": tenant.pk,
+            "generation": tenant.generation,
+            "levels": ["public"],
+            "vector": vector,
+            "nearest": 10,
+        }
         cursor.execute("EXPLAIN " + statement, names)
         return "\n".join(row[0] for row in cursor.fetchall())
 

@@ -105,11 +105,11 @@ def fill_with_chunks(tenant, count: int) -> None:
             "INSERT INTO retrieval_source (id, name, kind) VALUES (gen_random_uuid(), 'bulk', 'upload')"
         )
         cursor.execute(
-            "INSERT INTO retrieval_document (id, source_id, path, title, access_level, status, stage,"
-            " error_code, error_message, content_hash, indexed_hash, media_type, size_bytes,"
+            "INSERT INTO retrieval_document (id, source_id, external_id, path, title, access_level,"
+            " status, stage, error_code, error_message, content_hash, indexed_hash, media_type, size_bytes,"
             " storage_key, markdown, chunk_count, token_count, uploaded_by, updated_at)"
-            " SELECT gen_random_uuid(), s.id, 'bulk/' || n, '', 'public', 'ready', '', '', '', 'h',"
-            " 'h', 't', 1, '', '', 500, 1, '', now() FROM retrieval_source s,"
+            " SELECT gen_random_uuid(), s.id, 'bulk/' || n, 'bulk/' || n, '', 'public', 'ready',"
+            " '', '', '', 'h', 'h', 't', 1, '', '', 500, 1, '', now() FROM retrieval_source s,"
             " generate_series(1, %s) n WHERE s.name = 'bulk' AND s.tenant_id = %s",
             [count // 500, tenant.pk],
         )

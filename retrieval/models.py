@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # The type stubs know no db_default for JSON.
 EMPTY_LIST: Any = models.Value([], models.JSONField())
 EMPTY_OBJECT: Any = models.Value({}, models.JSONField())
+# What the list of documents is filtered by and counted by.
+LISTED_BY = ("status", "access_level", "source", "error_code")
 
 
 class Source(TenantModel):
@@ -254,6 +256,24 @@ class Document(TenantModel):
                 condition=models.Q(sync_run__isnull=False),
             ),
             models.Index(fields=["tenant_id", "content_hash"], name="document_content"),
+            # Pages of the list and its counts, from the index alone however many rows there are.
+            models.Index(
+                fields=["tenant_id", "updated_at", "id"],
+                include=[*LISTED_BY, "size_bytes", "chunk_count"],
+                name="document_listed",
+                condition=models.Q(removed_at=None),
+            ),
+            models.Index(
+                fields=["tenant_id", "path", "id"],
+                include=LISTED_BY,
+                name="document_by_path",
+                condition=models.Q(removed_at=None),
+            ),
+            models.Index(
+                fields=["tenant_id", *LISTED_BY],
+                name="document_counted",
+                condition=models.Q(removed_at=None),
+            ),
             models.Index(fields=["tenant_id", "-indexed_at"], name="document_indexed"),
             # What is left to index for another generation.
             models.Index(

@@ -203,6 +203,18 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='document',
+            index=models.Index(condition=models.Q(('removed_at', None)), fields=['tenant_id', 'updated_at', 'id'], include=('status', 'access_level', 'source', 'error_code', 'size_bytes', 'chunk_count'), name='document_listed'),
+        ),
+        migrations.AddIndex(
+            model_name='document',
+            index=models.Index(condition=models.Q(('removed_at', None)), fields=['tenant_id', 'path', 'id'], include=('status', 'access_level', 'source', 'error_code'), name='document_by_path'),
+        ),
+        migrations.AddIndex(
+            model_name='document',
+            index=models.Index(condition=models.Q(('removed_at', None)), fields=['tenant_id', 'status', 'access_level', 'source', 'error_code'], name='document_counted'),
+        ),
+        migrations.AddIndex(
+            model_name='document',
             index=models.Index(fields=['tenant_id', '-indexed_at'], name='document_indexed'),
         ),
         migrations.AddIndex(

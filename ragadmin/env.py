@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from ragadmin.errors import ConfigurationError
@@ -64,3 +66,17 @@ def read_url(name: str, default: str = "", *, schemes: tuple[str, ...]) -> str:
         wanted = " or ".join(f"{scheme}://…" for scheme in schemes)
         raise ConfigurationError(f"{name} must look like {wanted}.")
     return raw
+
+
+def read_roots(name: str) -> list[str]:
+    """Absolute folders, separated as in PATH or by commas; `{tenant}` stands for a tenant's slug."""
+    parts = [part.strip() for part in re.split(f"[,{os.pathsep}]", read_str(name))]
+    roots = [Path(os.path.normpath(part)) for part in parts if part]
+    for root in roots:
+        braces = set("{}") & set(str(root).replace("{tenant}", ""))
+        if not root.is_absolute() or root == Path(root.anchor) or braces:
+            raise ConfigurationError(
+                f"{name} must name absolute folders such as /srv/documents or"
+                f" /srv/documents/{{tenant}}, not {str(root)!r}."
+            )
+    return [str(root) for root in roots]

@@ -139,6 +139,8 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 MAX_UPLOAD_BYTES = 100 * 2**20
+# Folders below which sources may be. None: sources of this machine's files are off.
+SYNC_ROOTS = env.read_roots("RAGADMIN_SYNC_ROOTS")
 # Private hosts that sources may be at. All others have to have a public address.
 PRIVATE_SOURCE_HOSTS = env.read_hosts("RAGADMIN_PRIVATE_HOSTS")
 # No website is asked more often, whatever its source says.

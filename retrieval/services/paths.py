@@ -6,14 +6,8 @@ import re
 import unicodedata
 
 from ragadmin.errors import InvalidRequest
+from retrieval.names import MAX_PATH_BYTES, MAX_PATH_LENGTH, misleads
 
-MAX_LENGTH = 1000
-# What fits the index that keeps paths unique: it takes 2,704 bytes in all.
-MAX_BYTES = 2000
-# Control characters, lone surrogates, line and paragraph separators.
-_FORBIDDEN_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
-# They make a name read backwards on the page: `exe.txt` for `txt.exe`.
-_DIRECTION_MARKS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
 
 
@@ -29,15 +23,12 @@ def clean_path(path: str) -> str:
 def _find_problem(path: str) -> str:
     if not path:
         return "The file has no name: give it one."
-    if len(path) > MAX_LENGTH:
-        return f"The path has {len(path)} characters; {MAX_LENGTH} is the most."
-    if any(
-        unicodedata.category(letter) in _FORBIDDEN_CATEGORIES or letter in _DIRECTION_MARKS
-        for letter in path
-    ):
+    if len(path) > MAX_PATH_LENGTH:
+        return f"The path has {len(path)} characters; {MAX_PATH_LENGTH} is the most."
+    if any(misleads(letter) for letter in path):
         return "The path holds control characters: rename the file."
-    if len(path.encode()) > MAX_BYTES:
-        return f"The path takes {len(path.encode())} bytes; {MAX_BYTES} are the most."
+    if len(path.encode()) > MAX_PATH_BYTES:
+        return f"The path takes {len(path.encode())} bytes; {MAX_PATH_BYTES} are the most."
     if "\\" in path:
         return "The path holds a backslash: put / between folders."
     if _ABSOLUTE.match(path):

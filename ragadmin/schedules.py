@@ -16,6 +16,8 @@ class Schedule:
 
 SCHEDULES = (
     Schedule("Index waiting documents", "retrieval.tasks.dispatch_documents", 5),
+    Schedule("Start syncs that are due", "retrieval.tasks.dispatch_syncs", 10),
+    Schedule("Purge kept versions", "retrieval.tasks.purge_kept_versions", 3600),
     Schedule("Mark interrupted answers", "retrieval.tasks.mark_interrupted", 15 * 60),
     Schedule("Measure vector indexes", "retrieval.tasks.measure_vector_indexes", 24 * 3600),
     Schedule("Look after moves of tenants", "tenants.tasks.tend_moves", 60),

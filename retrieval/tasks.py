@@ -15,7 +15,7 @@ from kombu.exceptions import KombuError
 
 from ragadmin.celery import app
 from ragadmin.errors import SchemaMissing, TenantGone
-from retrieval.indexing import queue
+from retrieval.indexing import queue, sync_jobs
 from retrieval.models import QueryTrace
 from tenants.context import tenant_context
 from tenants.models import Tenant
@@ -67,6 +67,43 @@ def dispatch_documents() -> None:
             hint()
 
 
+def hint_sync() -> None:
+    """Asks for a worker to take up sync runs. Beat asks again if the queue cannot be reached."""
+    try:
+        sync_next.apply_async(expires=HINT_SECONDS, retry=False)  # pyright: ignore[reportFunctionMemberAccess]
+    except KombuError as error:
+        log.warning("no hint given: the queue cannot be reached", error=str(error))
+
+
+@app.task(bind=True)
+def sync_next(self: Task) -> None:
+    """Takes up the sync runs that wait, one after another."""
+    from retrieval.indexing.sync import run_next_sync
+
+    worker = self.request.hostname or socket.gethostname()
+    while not _is_stopping() and run_next_sync(worker):
+        hint()
+        close_old_connections()
+
+
+@app.task
+def dispatch_syncs() -> None:
+    """Every ten seconds: queues what is due, and asks for a worker where runs wait."""
+    from retrieval.indexing import due, sync_jobs
+
+    due.start_due()
+    if sync_jobs.has_claimable():
+        hint_sync()
+
+
+@app.task
+def purge_kept_versions() -> None:
+    """Every hour: what syncs deleted or replaced and nobody brought back in time."""
+    from retrieval.indexing.retention import purge_due
+
+    purge_due()
+
+
 @app.task
 def tune_vector_index(tenant_id: int) -> None:
     """Builds, measures or drops one tenant's vector index."""
@@ -108,10 +145,11 @@ def _mark_interrupted(tenant: Tenant) -> None:
 @worker_init.connect
 def release_own_leases(sender: Any, **kwargs: Any) -> None:
     """A worker that was killed goes on at once, and does not wait for its own leases to end."""
-    released = queue.release_leases(sender.hostname)
+    released = queue.release_leases(sender.hostname) + sync_jobs.release_leases(sender.hostname)
     if released:
-        log.info("leases released", worker=sender.hostname, documents=released)
+        log.info("leases released", worker=sender.hostname, leases=released)
         hint()
+        hint_sync()
 
 
 def _is_stopping() -> bool:

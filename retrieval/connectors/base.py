@@ -29,9 +29,7 @@ class SourceUnavailable(RagadminError):
     status = 502
     permanent = False
 
-    def __init__(
-        self, message: str, *, code: str | None = None, permanent: bool = False
-    ) -> None:
+    def __init__(self, message: str, *, code: str | None = None, permanent: bool = False) -> None:
         super().__init__(message, code=code)
         self.permanent = permanent
 

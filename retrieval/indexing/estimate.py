@@ -22,7 +22,9 @@ FEWEST_OF_A_KIND = 5
 # a word processor most bytes are not text.
 TEXT_TOKENS_A_BYTE = 0.25
 OTHER_TOKENS_A_BYTE = 0.02
-TEXT_SUFFIXES = frozenset({".md", ".markdown", ".txt", ".rst", ".csv", ".json", ".html", ".htm", ""})
+TEXT_SUFFIXES = frozenset(
+    {".md", ".markdown", ".txt", ".rst", ".csv", ".json", ".html", ".htm", ""}
+)
 
 
 def estimate(tenant: Tenant, plan: Plan) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from django.utils import timezone
 
-from retrieval.indexing import run_paths, sync_jobs
+from retrieval.indexing import retention, run_paths, sync_jobs
 from retrieval.indexing.run_paths import entry
 from retrieval.models import Document, Source, SyncError, SyncRun
 from retrieval.query.pricing import price_embedding
@@ -95,6 +95,7 @@ def finish(claim: Claim, run: SyncRun) -> None:
         _end(run)
         if run.full_check:
             Source.objects.filter(pk=run.source_id).update(last_full_check_at=run.started_at)
+        retention.plan_purge(run.source_id, run.source.keep_days)
     log.info("sync finished", status=run.status, **{name: getattr(run, name) for name in COUNTS})
 
 
@@ -175,4 +176,3 @@ def _shorten_last(run: SyncRun) -> None:
         added=0, updated=0, deleted=0, failed=0,
     ).exclude(paths=b"")  # fmt: skip
     quiet.update(paths=b"")
-

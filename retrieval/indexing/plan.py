@@ -291,9 +291,7 @@ def _without_data(content: Content) -> Content:
     return Content(b"", content.filename, content.fingerprint, content.state)
 
 
-def why_confirm(
-    plan: Plan, max_deleted_share: float, confirmed: frozenset[str]
-) -> str:
+def why_confirm(plan: Plan, max_deleted_share: float, confirmed: frozenset[str]) -> str:
     """What a person has to agree to first; empty when nothing. `confirmed`: document ids."""
     unconfirmed = [each for each in plan.deleted if str(each.id) not in confirmed]
     if not unconfirmed:
@@ -307,4 +305,3 @@ def why_confirm(
             "that are deleted without asking."
         )
     return ""
-

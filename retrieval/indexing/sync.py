@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from uuid import UUID
 
+    from retrieval.connectors.base import Connector
     from retrieval.indexing.sync_jobs import Claim
     from retrieval.models import Source
     from tenants.models import Tenant
@@ -180,13 +181,18 @@ class _Step:
                 connector,
                 documents,
                 states,
-                full_check=self._run.full_check,
+                full_check=self._reads_everything(connector),
                 keep_alive=self._keep_alive,
                 watch=self._watch,
             )
         finally:
             connector.close()
         return plan
+
+    def _reads_everything(self, connector: Connector) -> bool:
+        """By the clock only where reading costs little."""
+        is_asked_for = self._run.trigger != SyncRun.Trigger.SCHEDULE
+        return self._run.full_check and (connector.reads_cheaply or is_asked_for)
 
     def _plan_retry(self) -> Plan:
         documents, _ = self._read_documents()
@@ -211,9 +217,7 @@ class _Step:
     def _store(self, plan: Plan) -> bool:
         """Before anything is done. False when nothing is to be done now."""
         run = self._run
-        confirmed = frozenset(
-            each[2] for each in run_paths.unpack(run.confirmed or b"")["deleted"]
-        )
+        confirmed = frozenset(each[2] for each in run_paths.unpack(run.confirmed or b"")["deleted"])
         reason = why_confirm(plan, self._source.max_deleted_share, confirmed)
         with tenant_context(self._tenant):
             sync_jobs.hold(self._claim)

@@ -82,3 +82,6 @@ class FolderConnector(Connector):
 
     def describe(self) -> str:
         return self.config["url"]
+
+    def close(self) -> None:
+        self._folder.close()

@@ -31,11 +31,14 @@ _SEARCH = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | 
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK, opening a pipe would wait for somebody to write into it.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+LINKS = frozenset({errno.ELOOP, errno.ENOTDIR})
+GONE = LINKS | {errno.ENOENT}
 
 
 def name_item(path: str) -> str:
     """The path as an external id. os.fsdecode leaves surrogates for bytes that are no UTF-8."""
+    if path.isascii():
+        return path
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -84,7 +87,8 @@ def _open_below(real: str, start_fd: int | None, flags: int) -> int:
 def read_file(real_root: str, root_fd: int, external_id: str, max_bytes: int) -> Content:
     path = path_of(external_id)
     for attempt in range(TRIES):
-        time.sleep(0.1 * attempt)
+        if attempt:
+            time.sleep(0.1 * attempt)
         content = _read_once(real_root, root_fd, path, max_bytes)
         if content is not None:
             return content
@@ -111,9 +115,8 @@ def _read_once(real_root: str, root_fd: int, path: str, max_bytes: int) -> Conte
 
 
 def _read_all(fd: int, size: int) -> bytes:
-    """At most one byte more than expected, which tells that the file has grown."""
     parts = []
-    left = size + 1
+    left = size
     while left and (part := os.read(fd, left)):
         parts.append(part)
         left -= len(part)
@@ -122,11 +125,13 @@ def _read_all(fd: int, size: int) -> bytes:
 
 @contextmanager
 def _opened(real_root: str, root_fd: int, path: str) -> Iterator[int]:
-    real = os.path.realpath(f"{real_root}/{path}")
-    if not is_below(real, real_root) or real == real_root:
-        raise ItemGone("The file is a link out of the folder now.")
     try:
-        fd = _open_regular(real[len(real_root.rstrip("/")) + 1 :], root_fd)
+        try:
+            fd = _open_regular(path, root_fd)
+        except OSError as error:
+            if error.errno not in LINKS:
+                raise
+            fd = _open_regular(_resolve(path, real_root), root_fd)
         try:
             yield fd
         finally:
@@ -135,20 +140,37 @@ def _opened(real_root: str, root_fd: int, path: str) -> Iterator[int]:
         raise _explain(error) from None
 
 
-def _open_regular(real: str, root_fd: int) -> int:
-    folder, _, name = real.rpartition("/")
+def _resolve(path: str, real_root: str) -> str:
+    """Where the links in the path lead, if that is below the root."""
+    real = os.path.realpath(f"{real_root}/{path}")
+    if real == real_root or not is_below(real, real_root):
+        raise ItemGone("The file is a link out of the folder now.")
+    return real[len(real_root.rstrip("/")) + 1 :]
+
+
+def _open_regular(path: str, root_fd: int) -> int:
+    """Raises OSError with one of LINKS where a link is on the way."""
+    folder, _, name = path.rpartition("/")
     folder_fd = _open_below(folder, root_fd, _SEARCH)
     try:
         # Opening a device can do something, so what it is comes first.
-        if not stat.S_ISREG(os.stat(name, dir_fd=folder_fd, follow_symlinks=False).st_mode):
-            raise ItemGone("There is no file of that name any more, but something else.")
+        _check_regular(os.stat(name, dir_fd=folder_fd, follow_symlinks=False))
         fd = os.open(name, _READ, dir_fd=folder_fd)
     finally:
         os.close(folder_fd)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
+    try:
+        _check_regular(os.fstat(fd))
+    except BaseException:
         os.close(fd)
-        raise ItemGone("There is no file of that name any more, but something else.")
+        raise
     return fd
+
+
+def _check_regular(found: os.stat_result) -> None:
+    if stat.S_ISLNK(found.st_mode):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    if not stat.S_ISREG(found.st_mode):
+        raise ItemGone("There is no file of that name any more, but something else.")
 
 
 def _explain(error: OSError) -> ItemGone | ItemUnreadable:

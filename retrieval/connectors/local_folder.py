@@ -35,6 +35,8 @@ class LocalFolder:
         self._path = path
         self._boundary = boundary
         self._selection = selection
+        # For reading: where it really is, and its descriptor.
+        self._opened: tuple[str, int] | None = None
 
     def walk(self) -> Iterator[Found]:
         real, fd = self._open()
@@ -45,11 +47,14 @@ class LocalFolder:
             os.close(fd)
 
     def read(self, external_id: str, max_bytes: int) -> Content:
-        real, fd = self._open()
-        try:
-            return read_file(real, fd, external_id, max_bytes)
-        finally:
-            os.close(fd)
+        if self._opened is None:
+            self._opened = self._open()
+        return read_file(*self._opened, external_id, max_bytes)
+
+    def close(self) -> None:
+        if self._opened is not None:
+            os.close(self._opened[1])
+            self._opened = None
 
     def _open(self) -> tuple[str, int]:
         real = os.path.realpath(self._path)
@@ -143,7 +148,7 @@ class _Walk:
                     continue
                 if entry.is_symlink():
                     items.append(self._follow(prefix + name, real_prefix + name))
-                elif entry.is_dir(follow_symlinks=False):
+                elif entry.is_dir():
                     items.append(self._queue_folder(prefix + name, real_prefix + name))
                 else:
                     items.append(self._list_file(prefix + name, entry))

@@ -277,7 +277,7 @@ class SyncSchedule(models.Model):
     """
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE)
-    source_id = models.UUIDField(unique=True)
+    source_id = models.UUIDField()
     interval = models.ForeignKey(
         "django_celery_beat.IntervalSchedule", null=True, on_delete=models.PROTECT
     )
@@ -292,10 +292,12 @@ class SyncSchedule(models.Model):
 
     class Meta:
         constraints = [
+            # An imported tenant's sources have the ids that they had.
+            models.UniqueConstraint(fields=["tenant", "source_id"], name="one_schedule_a_source"),
             models.CheckConstraint(
                 condition=models.Q(interval=None) ^ models.Q(crontab=None),
                 name="interval_or_crontab",
-            )
+            ),
         ]
         indexes = [
             models.Index(
@@ -317,7 +319,7 @@ class SyncJob(models.Model):
     """A sync run that is not over: one a source, so two never overlap. Ids only, as DocumentJob."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE)
-    source_id = models.UUIDField(unique=True)
+    source_id = models.UUIDField()
     run_id = models.UUIDField()
     attempts = models.PositiveIntegerField(default=0, db_default=0)
     available_at = models.DateTimeField(db_default=Now())
@@ -326,6 +328,9 @@ class SyncJob(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "source_id"], name="one_run_a_source")
+        ]
         indexes = [models.Index(fields=["available_at", "id"], name="sync_job_available")]
 
     def __str__(self) -> str:

@@ -1,4 +1,5 @@
-"""Documents of an imported tenant that were not indexed yet: they wait here as they waited there."""
+"""What an imported tenant had under way: documents wait here as they waited there, runs are over,
+and nothing is synced before somebody has looked at the sources and resumed them."""
 
 from __future__ import annotations
 
@@ -19,10 +20,35 @@ _ENQUEUE = """
 INSERT INTO public.tenants_documentjob (tenant_id, document_id)
 SELECT tenant_id, id FROM retrieval_document WHERE tenant_id = %s AND status = 'queued'
 """
+# Where the source is may be another place seen from here, and its credentials cannot be read.
+_END_RUNS = """
+UPDATE retrieval_syncrun SET status = 'cancelled', stage = '', finished_at = now(),
+    error_code = 'imported', error_message = 'The tenant was exported while this run was under way.'
+WHERE tenant_id = %s AND status IN ('queued', 'running', 'needs_confirmation')
+"""
+_PAUSE_SOURCES = """
+INSERT INTO public.tenants_syncschedule (tenant_id, source_id, interval_id, is_paused, next_run_at)
+SELECT tenant_id, id, (
+    SELECT min(id) FROM public.django_celery_beat_intervalschedule
+    WHERE every = 15 AND period = 'minutes'), true, now()
+FROM retrieval_source WHERE tenant_id = %s AND kind <> 'upload'
+"""
+_USUAL_INTERVAL = """
+INSERT INTO public.django_celery_beat_intervalschedule (every, period)
+SELECT 15, 'minutes' WHERE NOT EXISTS (
+    SELECT FROM public.django_celery_beat_intervalschedule WHERE every = 15 AND period = 'minutes')
+"""
 
 
 def register_import() -> None:
     register(queue_unfinished)
+    register(pause_sources)
+
+
+def pause_sources(cursor: CursorWrapper, tenant: Tenant) -> None:
+    cursor.execute(_END_RUNS, [tenant.pk])
+    cursor.execute(_USUAL_INTERVAL)
+    cursor.execute(_PAUSE_SOURCES, [tenant.pk])
 
 
 def queue_unfinished(cursor: CursorWrapper, tenant: Tenant) -> None:

@@ -11,7 +11,7 @@ from retrieval.indexing import retention, run_paths, sync_jobs
 from retrieval.indexing.run_paths import entry
 from retrieval.models import Document, Source, SyncError, SyncRun
 from retrieval.query.pricing import price_embedding
-from tenants.context import tenant_context
+from tenants.context import current_tenant, tenant_context
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,7 +63,7 @@ def ask(run: SyncRun) -> None:
     """With the tenant in force. The run waits for a person, and holds no place in the queue."""
     run.status, run.stage = SyncRun.Status.NEEDS_CONFIRMATION, ""
     run.save(update_fields=["status", "stage"])
-    sync_jobs.finish(run.pk)
+    sync_jobs.finish(current_tenant(), run.pk)
     log.info("sync waits for confirmation", source=str(run.source_id))
 
 
@@ -110,7 +110,7 @@ def _end(run: SyncRun) -> None:
     run.finished_at = timezone.now()
     run.plan.pop("delete_last", None)
     run.save(update_fields=RESULT)
-    sync_jobs.finish(run.pk)
+    sync_jobs.finish(current_tenant(), run.pk)
     if not run.dry_run:
         _shorten_last(run)
 

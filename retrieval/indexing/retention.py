@@ -13,7 +13,7 @@ from django.utils import timezone
 from ragadmin.errors import SchemaMissing, TenantGone
 from retrieval.indexing import kept
 from retrieval.models import Document, Source, SyncRun
-from tenants.context import tenant_context
+from tenants.context import current_tenant, tenant_context
 from tenants.models import SyncSchedule, Tenant
 
 if TYPE_CHECKING:
@@ -29,9 +29,13 @@ RUN_DAYS = 365
 
 
 def plan_purge(source_id: UUID, keep_days: int) -> None:
-    """When a run has ended: its source is looked through when the first of it may go."""
+    """When a run has ended: its source is looked through when the first of it may go.
+
+    With the tenant in force.
+    """
     at = timezone.now() + timedelta(days=max(keep_days, 1))
-    SyncSchedule.objects.filter(source_id=source_id).update(purge_at=Least("purge_at", at))
+    schedule = SyncSchedule.objects.filter(tenant_id=current_tenant().id, source_id=source_id)
+    schedule.update(purge_at=Least("purge_at", at))
 
 
 def purge_due() -> int:
@@ -46,7 +50,7 @@ def _purge(schedule: SyncSchedule, now: datetime) -> int:
     try:
         with tenant_context(schedule.tenant):
             source = Source.objects.filter(pk=schedule.source_id).first()
-            count = _purge_source(source, now) if source else 0
+            count = _purge_source(schedule.tenant, source, now) if source else 0
             schedule.purge_at = _next_purge(source) if source else None
             schedule.save(update_fields=["purge_at"])
             return count
@@ -55,17 +59,18 @@ def _purge(schedule: SyncSchedule, now: datetime) -> int:
         return 0
 
 
-def _purge_source(source: Source, now: datetime) -> int:
+def _purge_source(tenant: Tenant, source: Source, now: datetime) -> int:
     runs = SyncRun.objects.filter(source=source, status__in=SyncRun.FINISHED)
     quiet = {"added": 0, "updated": 0, "deleted": 0, "failed": 0}
     newest = runs.order_by("-created_at").values_list("pk", flat=True)[:1]
     old = runs.exclude(pk__in=list(newest))
     old.filter(finished_at__lt=now - timedelta(days=QUIET_RUN_DAYS), **quiet).delete()
     old.filter(finished_at__lt=now - timedelta(days=RUN_DAYS)).delete()
-    return kept.purge_kept(source.pk, now - timedelta(days=source.keep_days))
+    return kept.purge_kept(tenant, source.pk, now - timedelta(days=source.keep_days))
 
 
-def _next_purge(source: Source) -> datetime | None:
+def _next_purge(source: Source) -> datetime:
+    """In the past when not all that may go is gone yet."""
     oldest = Document.kept.filter(source=source).aggregate(at=Min("removed_at"))["at"]
     days = timedelta(days=source.keep_days if oldest else QUIET_RUN_DAYS)
     return (oldest or timezone.now()) + days

@@ -62,9 +62,11 @@ class Cancelled(RagadminError):
         super().__init__("The run was cancelled.")
 
 
-def run_next_sync(worker: str, run_id: UUID | None = None) -> Claim | None:
+def run_next_sync(
+    worker: str, tenant: Tenant | None = None, run_id: UUID | None = None
+) -> Claim | None:
     """Takes up one run (this one, if named) as far as it goes now. None: there is nothing to do."""
-    claim = sync_jobs.claim_next(worker, run_id)
+    claim = sync_jobs.claim_next(worker, tenant, run_id)
     if claim is None:
         return None
     with bound_contextvars(tenant=claim.tenant.slug, sync_run=str(claim.run_id)):
@@ -86,7 +88,7 @@ def finish_if_done(tenant: Tenant, run_id: UUID) -> bool:
     with tenant_context(tenant):
         if has_unfinished(run_id):
             return False
-    sync_jobs.wake(run_id)
+    sync_jobs.wake(tenant, run_id)
     return True
 
 
@@ -98,7 +100,7 @@ def has_unfinished(run_id: UUID) -> bool:
 def _advance(claim: Claim) -> None:
     run = _begin(claim)
     if run is None:
-        sync_jobs.finish(claim.run_id)
+        sync_jobs.finish(claim.tenant, claim.run_id)
         return
     step = _Step(claim, run)
     try:

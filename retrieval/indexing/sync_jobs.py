@@ -33,7 +33,7 @@ WHERE id = (
     SELECT job.id FROM public.tenants_syncjob job
     JOIN public.tenants_tenant tenant ON tenant.id = job.tenant_id
     WHERE job.available_at <= now() AND (job.lease_until IS NULL OR job.lease_until < now())
-        AND tenant.status = 'active' AND (%(run)s::uuid IS NULL OR job.run_id = %(run)s)
+        AND tenant.status = 'active' AND (%(tenant)s::bigint IS NULL OR job.tenant_id = %(tenant)s AND job.run_id = %(run)s)
         AND NOT EXISTS (
             SELECT FROM public.tenants_syncjob other
             WHERE other.tenant_id = job.tenant_id AND other.lease_until > now())
@@ -68,16 +68,24 @@ class Claim:
 def enqueue(tenant: TenantLike, source_id: UUID, run_id: UUID) -> bool:
     """In the transaction that makes the run. False: the source has a run already."""
     _, is_new = SyncJob.objects.get_or_create(
-        source_id=source_id, defaults={"tenant_id": tenant.id, "run_id": run_id}
+        tenant_id=tenant.id, source_id=source_id, defaults={"run_id": run_id}
     )
     return is_new
 
 
-def claim_next(worker: str, run_id: UUID | None = None) -> Claim | None:
-    """Any run, or this one."""
+def claim_next(
+    worker: str, tenant: TenantLike | None = None, run_id: UUID | None = None
+) -> Claim | None:
+    """Any run, or this one of this tenant."""
     holder = f"{worker[:150]}/{uuid.uuid4().hex[:12]}"
+    names = {
+        "holder": holder,
+        "seconds": LEASE_SECONDS,
+        "tenant": tenant.id if tenant else None,
+        "run": run_id,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"holder": holder, "seconds": LEASE_SECONDS, "run": run_id})
+        cursor.execute(_CLAIM, names)
         row = cursor.fetchone()
     if row is None:
         return None
@@ -111,19 +119,24 @@ def look_again(claim: Claim, seconds: float = LOOK_AGAIN_SECONDS) -> None:
     )
 
 
-def wake(run_id: UUID) -> None:
+def wake(tenant: TenantLike, run_id: UUID) -> None:
     """The run has something to do now."""
-    SyncJob.objects.filter(run_id=run_id, lease_until=None).update(available_at=Now())
+    _of(tenant, run_id).filter(lease_until=None).update(available_at=Now())
 
 
-def finish(run_id: UUID) -> None:
-    SyncJob.objects.filter(run_id=run_id).delete()
+def finish(tenant: TenantLike, run_id: UUID) -> None:
+    _of(tenant, run_id).delete()
 
 
 def release_leases(worker: str) -> int:
     """For a worker that starts: what it held before was lost with its last process."""
     mine = SyncJob.objects.filter(lease_holder__startswith=f"{worker[:150]}/")
     return mine.update(lease_until=None, lease_holder="")
+
+
+def _of(tenant: TenantLike, run_id: UUID):  # noqa: ANN202
+    # An imported tenant's runs have the ids that they had.
+    return SyncJob.objects.filter(tenant_id=tenant.id, run_id=run_id)
 
 
 def _own(claim: Claim):  # noqa: ANN202

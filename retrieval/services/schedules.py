@@ -17,6 +17,7 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule
 
 from ragadmin.errors import InvalidRequest
 from retrieval.indexing.due import next_match, next_run_at
+from tenants.context import current_tenant
 from tenants.models import SyncSchedule
 
 if TYPE_CHECKING:
@@ -59,7 +60,10 @@ def set_schedule(
 
 
 def schedules_of(source_ids: Iterable[UUID]) -> dict[UUID, SyncSchedule]:
-    found = SyncSchedule.objects.filter(source_id__in=list(source_ids))
+    """With the tenant in force."""
+    found = SyncSchedule.objects.filter(
+        tenant_id=current_tenant().id, source_id__in=list(source_ids)
+    )
     return {each.source_id: each for each in found.select_related("interval", "crontab")}
 
 

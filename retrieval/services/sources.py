@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from uuid import UUID
 
+    from django.db.models import QuerySet
+
     from tenants.config import TenantConfig
     from tenants.models import User
 
@@ -140,7 +142,7 @@ def delete_source(
             queue.remove_many(tenant, slice_)
             store.remove_chunks_of(tenant, slice_)
         SyncJob.objects.filter(tenant_id=tenant.id, source_id=source_id).delete()
-        SyncSchedule.objects.filter(tenant_id=tenant.id, source_id=source_id).delete()
+        _schedules(tenant, source_id).delete()
         Document.every.filter(source=source).delete()
         _record("source.deleted", tenant, actor, source, documents=count)
         source.delete()
@@ -220,7 +222,7 @@ _SETTERS = {
 def _reschedule(tenant: AnyTenant, source: Source, wanted: Mapping[str, Any] | None) -> None:
     if connector_class(source.kind).is_upload:
         raise _refusal("schedule", "Uploaded files are indexed as they arrive: no schedule.")
-    paused = SyncSchedule.objects.filter(source_id=source.pk, is_paused=True).exists()
+    paused = _schedules(tenant, source.pk).filter(is_paused=True).exists()
     set_schedule(tenant, source.pk, wanted, is_paused=paused)
 
 
@@ -236,7 +238,7 @@ def _pause(
         source = _lock(source_id, allowed_levels)
         if connector_class(source.kind).is_upload:
             raise Conflict("Uploaded files have no schedule.", code="not_scheduled")
-        schedule = SyncSchedule.objects.filter(source_id=source_id).first()
+        schedule = _schedules(tenant, source_id).first()
         if schedule is None:  # imported from another installation
             set_schedule(tenant, source_id, None, is_paused=is_paused)
         else:
@@ -253,6 +255,10 @@ def _move_documents(tenant: AnyTenant, source: Source, before: str) -> None:
     ids = list(documents.filter(removed_at=None).values_list("pk", flat=True))
     store.set_access_levels(tenant, ids, source.access_level)
     documents.update(access_level=source.access_level)
+
+
+def _schedules(tenant: AnyTenant, source_id: UUID) -> QuerySet[SyncSchedule]:
+    return SyncSchedule.objects.filter(tenant_id=tenant.id, source_id=source_id)
 
 
 def _lock(source_id: UUID, allowed_levels: Sequence[str] | None) -> Source:

@@ -96,8 +96,8 @@ def cancel_run(
         elif run.status != SyncRun.Status.RUNNING:
             run.status, run.finished_at = SyncRun.Status.CANCELLED, timezone.now()
             run.save(update_fields=["status", "finished_at"])
-            sync_jobs.finish(run.pk)
-        sync_jobs.wake(run.pk)
+            sync_jobs.finish(tenant, run.pk)
+        sync_jobs.wake(tenant, run.pk)
         transaction.on_commit(tasks.hint_sync)
         _record("sync_run.cancelled", tenant, actor, run)
         return run
@@ -141,7 +141,9 @@ def undo_run(
         count = kept.bring_back(tenant, run.pk)
         run.undone_at, run.undone_by = timezone.now(), str(actor or "command line")
         run.save(update_fields=["undone_at", "undone_by"])
-        SyncSchedule.objects.filter(source_id=run.source_id).update(is_paused=True)
+        SyncSchedule.objects.filter(tenant_id=tenant.id, source_id=run.source_id).update(
+            is_paused=True
+        )
         transaction.on_commit(tasks.hint)
         _record("sync_run.undone", tenant, actor, run, documents=count)
         return run

@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
             name='SyncJob',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('source_id', models.UUIDField(unique=True)),
+                ('source_id', models.UUIDField()),
                 ('run_id', models.UUIDField()),
                 ('attempts', models.PositiveIntegerField(db_default=0, default=0)),
                 ('available_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
             name='SyncSchedule',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('source_id', models.UUIDField(unique=True)),
+                ('source_id', models.UUIDField()),
                 ('is_paused', models.BooleanField(db_default=False, default=False)),
                 ('next_run_at', models.DateTimeField()),
                 ('purge_at', models.DateTimeField(null=True)),
@@ -126,6 +126,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='syncschedule',
             index=models.Index(fields=['purge_at'], name='sync_schedule_purge'),
+        ),
+        migrations.AddConstraint(
+            model_name='syncjob',
+            constraint=models.UniqueConstraint(fields=('tenant', 'source_id'), name='one_run_a_source'),
+        ),
+        migrations.AddConstraint(
+            model_name='syncschedule',
+            constraint=models.UniqueConstraint(fields=('tenant', 'source_id'), name='one_schedule_a_source'),
         ),
         migrations.AddConstraint(
             model_name='syncschedule',

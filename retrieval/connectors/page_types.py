@@ -1,0 +1,64 @@
+"""Which content types of the web are documents, and under which file name each is read."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from retrieval.connectors.links import readable
+
+if TYPE_CHECKING:
+    from retrieval.connectors.http_client import Answer
+
+OFFICE = "application/vnd.openxmlformats-officedocument"
+SUFFIXES = {
+    "text/html": "html",
+    "application/xhtml+xml": "html",
+    "text/plain": "txt",
+    "text/markdown": "md",
+    "text/x-markdown": "md",
+    "text/x-rst": "rst",
+    "text/prs.fallenstein.rst": "rst",
+    "text/csv": "csv",
+    "application/csv": "csv",
+    "text/tab-separated-values": "tsv",
+    "application/json": "json",
+    "application/xml": "xml",
+    "text/xml": "xml",
+    "application/x-ipynb+json": "ipynb",
+    "message/rfc822": "eml",
+    "application/rtf": "rtf",
+    "text/rtf": "rtf",
+    "application/pdf": "pdf",
+    "application/x-pdf": "pdf",
+    f"{OFFICE}.wordprocessingml.document": "docx",
+    f"{OFFICE}.spreadsheetml.sheet": "xlsx",
+    f"{OFFICE}.presentationml.presentation": "pptx",
+    "application/vnd.oasis.opendocument.text": "odt",
+    "application/epub+zip": "epub",
+}
+# What servers say of files that they do not know: the name in the URL then tells.
+VAGUE = frozenset(
+    {"", "application/octet-stream", "binary/octet-stream", "application/zip", "text/plain"}
+)
+OTHER_ENDINGS = {"htm": "html", "xhtml": "html", "markdown": "md", "mdx": "md"}
+KNOWN_ENDINGS = {suffix: suffix for suffix in SUFFIXES.values()} | OTHER_ENDINGS
+
+
+def suffix_for(answer: Answer) -> str | None:
+    """None for what cannot be read as a document."""
+    kind = answer.media_type
+    if kind in VAGUE and (found := KNOWN_ENDINGS.get(_ending(answer.url))):
+        return found
+    return SUFFIXES.get(kind)
+
+
+def filename_for(url: str, suffix: str) -> str:
+    name = readable(PurePosixPath(urlsplit(url).path).name) or "index"
+    name = name.replace("/", "-")
+    return name if KNOWN_ENDINGS.get(_ending(url)) == suffix else f"{name}.{suffix}"
+
+
+def _ending(url: str) -> str:
+    return PurePosixPath(urlsplit(url).path).suffix.lower().removeprefix(".")

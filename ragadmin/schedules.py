@@ -19,6 +19,7 @@ SCHEDULES = (
     Schedule("Start syncs that are due", "retrieval.tasks.dispatch_syncs", 10),
     Schedule("Purge kept versions", "retrieval.tasks.purge_kept_versions", 3600),
     Schedule("Mark interrupted answers", "retrieval.tasks.mark_interrupted", 15 * 60),
+    Schedule("Look after re-indexing", "retrieval.tasks.tend_generations", 20),
     Schedule("Measure vector indexes", "retrieval.tasks.measure_vector_indexes", 24 * 3600),
     Schedule("Look after moves of tenants", "tenants.tasks.tend_moves", 60),
     Schedule("Sweep away left files", "tenants.tasks.sweep_leftovers", 3600),

@@ -9,6 +9,8 @@ class RetrievalConfig(AppConfig):
     def ready(self) -> None:
         from retrieval.health import register_probes
         from retrieval.indexing.imported import register_import
+        from retrieval.services.reindex import register_reindex
 
         register_probes()
+        register_reindex()
         register_import()

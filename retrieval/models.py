@@ -277,7 +277,7 @@ class Document(TenantModel):
             models.Index(fields=["tenant_id", "-indexed_at"], name="document_indexed"),
             # What is left to index for another generation.
             models.Index(
-                fields=["tenant_id", "indexed_generation", "id"],
+                fields=["tenant_id", "indexed_generation", "status"],
                 name="document_behind",
                 condition=models.Q(removed_at__isnull=True, chunk_count__gt=0),
             ),

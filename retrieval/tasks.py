@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ from tenants.context import tenant_context
 from tenants.models import Tenant
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from celery import Task
 
 log = structlog.get_logger(__name__)
@@ -45,7 +48,7 @@ def hint() -> None:
 def index_next(self: Task) -> None:
     """Indexes what waits, one document after another, taking turns between tenants."""
     # Only workers load what indexing needs; web processes import this module to give hints.
-    from retrieval.indexing import vector_index
+    from retrieval.indexing import reindex, vector_index
     from retrieval.indexing.index import index_next_document
 
     worker = self.request.hostname or socket.gethostname()
@@ -53,6 +56,8 @@ def index_next(self: Task) -> None:
     while not _is_stopping() and (tenant := index_next_document(worker)):
         if vector_index.may_need_index(tenant):
             tune_vector_index.apply_async([tenant.pk], expires=HINT_SECONDS, retry=False)  # pyright: ignore[reportFunctionMemberAccess]
+        if tenant.next_generation is not None and reindex.switch_if_complete(tenant):
+            settle_generation.apply_async([tenant.pk], expires=HINT_SECONDS, retry=False)  # pyright: ignore[reportFunctionMemberAccess]
         close_old_connections()
         if time.monotonic() > end:
             hint()
@@ -112,6 +117,46 @@ def tune_vector_index(tenant_id: int) -> None:
     tenant = Tenant.objects.filter(pk=tenant_id).first()
     if tenant is not None:
         vector_index.tune_alone(tenant)
+
+
+@app.task
+def tend_generations() -> None:
+    """Every 20 seconds: what a process that died left undone, and chunks that nobody reads any more.
+
+    Tenants that are not re-indexed cost nothing.
+    """
+    from retrieval.indexing import old_chunks, reindex
+
+    active = Tenant.objects.filter(status=Tenant.Status.ACTIVE)
+    for tenant in active.filter(next_generation__isnull=False).order_by("next_started_at"):
+        with _other_tenants_turn(tenant):
+            if reindex.tend(tenant):
+                settle_generation(tenant.pk)
+    for tenant in Tenant.objects.filter(stale_chunks_at__lte=timezone.now()):
+        with _other_tenants_turn(tenant):
+            if old_chunks.remove_old_chunks(tenant, TURN_SECONDS):
+                settle_generation(tenant.pk)
+
+
+@app.task
+def settle_generation(tenant_id: int) -> None:
+    """After a switch: counts, and an index of the vectors where there should be one."""
+    from retrieval.indexing import old_chunks, vector_index
+
+    tenant = Tenant.objects.filter(pk=tenant_id).first()
+    if tenant is None:
+        return
+    old_chunks.count_anew(tenant)
+    if vector_index.may_need_index(tenant):
+        tune_vector_index.apply_async([tenant.pk], expires=HINT_SECONDS, retry=False)  # pyright: ignore[reportFunctionMemberAccess]
+
+
+@contextmanager
+def _other_tenants_turn(tenant: Tenant) -> Iterator[None]:
+    try:
+        yield
+    except (SchemaMissing, TenantGone) as error:
+        log.warning("generations not looked after", tenant=tenant.slug, code=error.code)
 
 
 @app.task

@@ -13,6 +13,7 @@ from django.db.models import Q
 from ragadmin.errors import Conflict, InvalidRequest
 from tenants.audit import record_event
 from tenants.context import tenant_context
+from tenants.indexing import INDEXING_SETTINGS, prepare_change
 from tenants.models import ApiKey, Membership, Tenant, User
 from tenants.tables import TenantModel
 
@@ -24,7 +25,17 @@ MOST_LEVELS = 20
 
 
 def update_tenant(*, tenant: Tenant, actor: User | str, **changes: Any) -> Tenant:
-    """Saves the named fields only, so that counters which change meanwhile are kept."""
+    """Saves the named fields only, so that counters which change meanwhile are kept.
+
+    What documents are indexed with is not saved but begins an index beside the one in use.
+    """
+    indexing = {name: changes.pop(name) for name in INDEXING_SETTINGS if name in changes}
+    begin = prepare_change(tenant, indexing) if indexing else None
+    row = _save(tenant, actor, changes)
+    return begin(actor) if begin else row
+
+
+def _save(tenant: Tenant, actor: User | str, changes: dict[str, Any]) -> Tenant:
     with tenant_context(tenant):
         row = Tenant.objects.select_for_update().get(pk=tenant.pk)
         before = {name: getattr(row, name) for name in changes}

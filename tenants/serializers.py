@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from tenants.keys import TENANT_SCOPES
@@ -36,9 +37,21 @@ def levels_field(**options: Any) -> Any:
     )
 
 
+class NextSettingsSerializer(serializers.Serializer[Tenant]):
+    embedding_model = serializers.CharField(source="next_embedding_model", read_only=True)
+    embedding_dimension = serializers.IntegerField(
+        source="next_embedding_dimension", read_only=True
+    )
+    chunk_tokens = serializers.IntegerField(source="next_chunk_tokens", read_only=True)
+    started_at = serializers.DateTimeField(source="next_started_at", read_only=True)
+
+
 class TenantSerializer(serializers.ModelSerializer[Tenant]):
     provider = serializers.SlugRelatedField(slug_field="name", read_only=True, allow_null=True)
     access_levels = levels_field()
+    next = serializers.SerializerMethodField(
+        help_text="The settings that documents are being indexed anew with; null: none."
+    )
 
     class Meta:
         model = Tenant
@@ -51,6 +64,7 @@ class TenantSerializer(serializers.ModelSerializer[Tenant]):
             "embedding_model",
             "embedding_dimension",
             "chunk_tokens",
+            "next",
             "top_k",
             "min_similarity",
             "provider",
@@ -58,6 +72,10 @@ class TenantSerializer(serializers.ModelSerializer[Tenant]):
             "created_at",
         )
         read_only_fields = fields
+
+    @extend_schema_field(NextSettingsSerializer(allow_null=True))
+    def get_next(self, tenant: Tenant) -> dict[str, Any] | None:
+        return NextSettingsSerializer(tenant).data if tenant.next_generation else None
 
 
 class TenantCreateSerializer(StrictSerializer):
@@ -68,13 +86,18 @@ class TenantCreateSerializer(StrictSerializer):
 
 
 class TenantChangeSerializer(StrictSerializer):
-    """Every field is optional; `provider: null` goes back to the installation's default."""
+    """Every field is optional; `provider: null` goes back to the installation's default.
+
+    Another `embedding_model` or `chunk_tokens` indexes all documents anew in the background, and is
+    in force when that is done: until then `next` says what is being made.
+    """
 
     name = serializers.CharField(max_length=200, required=False)
     status = serializers.ChoiceField(Tenant.Status.choices, required=False)
     top_k = serializers.IntegerField(min_value=1, max_value=50, required=False)
     min_similarity = serializers.FloatField(min_value=0, max_value=1, required=False)
     chunk_tokens = serializers.IntegerField(min_value=50, max_value=2000, required=False)
+    embedding_model = serializers.CharField(max_length=120, required=False)
     access_levels = levels_field(required=False)
     provider = serializers.SlugRelatedField(
         slug_field="name", queryset=Provider.objects.all(), allow_null=True, required=False

@@ -219,7 +219,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='document',
-            index=models.Index(condition=models.Q(('chunk_count__gt', 0), ('removed_at__isnull', True)), fields=['tenant_id', 'indexed_generation', 'id'], name='document_behind'),
+            index=models.Index(condition=models.Q(('chunk_count__gt', 0), ('removed_at__isnull', True)), fields=['tenant_id', 'indexed_generation', 'status'], name='document_behind'),
         ),
         migrations.AddIndex(
             model_name='document',

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, prefetch_related_objects
 from django.utils import timezone
 
 from ragadmin.errors import InvalidRequest, NotFound
@@ -153,6 +153,15 @@ def run_paths(run: SyncRun, kind: str, access_levels: Sequence[str]) -> list[Pat
 def run_errors(run: SyncRun, access_levels: Sequence[str]) -> QuerySet[SyncError]:
     errors = SyncError.objects.filter(sync_run=run).order_by("path")
     return errors.exclude(path__in=_hidden_paths(run, access_levels))
+
+
+def add_first_errors(runs: Sequence[SyncRun], access_levels: Sequence[str], most: int) -> None:
+    """Puts up to `most` of each run's errors into its `first_errors`. One query for all runs."""
+    of_others = Document.every.filter(
+        source_id=OuterRef("sync_run__source_id"), path=OuterRef("path")
+    ).exclude(access_level__in=access_levels)
+    errors = SyncError.objects.filter(~Exists(of_others)).order_by("path")[:most]
+    prefetch_related_objects(runs, Prefetch("errors", queryset=errors, to_attr="first_errors"))
 
 
 def _hidden_paths(run: SyncRun, access_levels: Sequence[str]) -> set[str]:

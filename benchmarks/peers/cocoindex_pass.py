@@ -19,7 +19,7 @@ import numpy as np
 from cocoindex.connectors import localfs, postgres
 from cocoindex.ops.text import RecursiveSplitter
 from cocoindex.resources.schema import VectorSchema
-from numpy.typing import NDArray
+from numpy.typing import NDArray  # noqa: TC002 - read when the table is made
 from trivial import DIMENSION, PASSAGE_CHARACTERS, embed
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ class Row:
     path: str
     ordinal: int
     text: str
-    embedding: Annotated[NDArray[np.float32], VectorSchema(dtype=np.dtype(np.float32), size=DIMENSION)]
+    embedding: Annotated[
+        NDArray[np.float32], VectorSchema(dtype=np.dtype(np.float32), size=DIMENSION)
+    ]
 
 
 @coco.fn(memo=True)

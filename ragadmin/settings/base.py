@@ -143,6 +143,8 @@ MAX_UPLOAD_BYTES = 100 * 2**20
 SYNC_ROOTS = env.read_roots("RAGADMIN_SYNC_ROOTS")
 # Private hosts that sources may be at. All others have to have a public address.
 PRIVATE_SOURCE_HOSTS = env.read_hosts("RAGADMIN_PRIVATE_HOSTS")
+# Of scanned documents, where tesseract is installed.
+OCR_LANGUAGES = env.read_languages("RAGADMIN_OCR_LANGUAGES", "eng")
 # No website is asked more often, whatever its source says.
 MIN_SECONDS_BETWEEN_REQUESTS = 0.1
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 2**20
@@ -194,6 +196,7 @@ SPECTACULAR_SETTINGS = {
         "MoveStatus": "tenants.models.TenantMove.Status",
         "DocumentStatus": "retrieval.models.Document.Status",
         "AnswerStatus": "retrieval.models.QueryTrace.Status",
+        "SyncRunStatus": "retrieval.models.SyncRun.Status",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -115,9 +115,12 @@ class Cast:
     def _target(self, canary: Canary, levels: tuple[str, ...]) -> Target:
         owner = self.owners[canary.tenant.pk]
         documents = [canary.documents[level] for level in levels]
+        source = canary.sources[levels[0]]
         ids = {
             "slug": canary.tenant.slug,
             "document_id": documents[0].document_id,
+            "source_id": source.source_id,
+            "run_id": source.run_id,
             "answer_id": canary.trace_id,
             "trace_id": canary.trace_id,
             "conversation_id": canary.conversation_id,

@@ -24,7 +24,7 @@ from ragadmin.errors import RagadminError, Unavailable
 from retrieval.events import AnswerDone, AnswerFailed
 from retrieval.indexing import queue, run_paths
 from retrieval.indexing.index import index_document
-from retrieval.models import Conversation, Document, QueryTrace
+from retrieval.models import Conversation, Document, QueryTrace, Source, SyncError, SyncRun
 from retrieval.providers import extractive
 from retrieval.query.answer import answer
 from retrieval.query.request import AnswerRequest

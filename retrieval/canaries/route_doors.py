@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 API, PAGES = "API", "Pages"
 API_ROOT, PAGE_ROOT = "api/v1/", "t/<slug:slug>/"
+LISTS = ("documents/", "sources/", "sync-runs/")
+ACTIONS = tuple(
+    f"{name}/"
+    for name in (
+        "retry", "delete", "feedback", "sync", "pause", "resume", "confirm", "cancel", "undo",
+    )
+)  # fmt: skip
 # These are for operators: every visitor of a tenant is refused, its own owner too.
 OPERATOR_ROOTS = ("api/v1/tenants/", "operator/")
 # No tenant's data: probes of life, signing in, the API's own description, whatever is unknown.
@@ -27,8 +34,11 @@ OPEN_ROOTS = ("healthz", "readyz", "accounts/", "api/schema/", "api/docs/", "^ap
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 # Of things that every installation has, and no tenant.
 INSTALLATION_IDS = {"pk": 1, "number": UUID(int=1)}
+# Of things that a person may not see without its access level.
+LEVELLED = frozenset({"document_id", "source_id", "run_id"})
 # What the route wants to read before it looks for the id.
 BODIES: dict[str, Any] = {"answers/<uuid:answer_id>/feedback/": {"rating": "up"}}
+QUERIES = {"sync-runs/<uuid:run_id>/paths/": "?kind=added"}
 # A page that only takes the other method.
 WRONG_METHOD = 405
 
@@ -108,10 +118,10 @@ def _tenant_door(section: str, route: Route) -> Door:
 
 
 def _holds_documents(route: Route) -> bool:
-    """The list of documents, a document, an answer: its owner sees the word there."""
-    names = {"document_id", "answer_id", "trace_id"}
-    is_list = route.address in {f"{API_ROOT}documents/", f"{PAGE_ROOT}documents/"}
-    is_action = route.address.endswith(("retry/", "delete/", "feedback/"))
+    """Lists, a document, a source, a run, an answer: its owner sees the word there."""
+    names = {*LEVELLED, "answer_id", "trace_id"}
+    is_list = route.address in {root + name for root in (API_ROOT, PAGE_ROOT) for name in LISTS}
+    is_action = route.address.endswith(ACTIONS)
     return is_list or (bool(names & set(route.parameters)) and not is_action)
 
 
@@ -155,13 +165,13 @@ def _ids(route: Route, attempt: Attempt) -> Iterator[dict[str, Any]]:
 
 
 def _methods_to_try(route: Route, attempt: Attempt) -> tuple[str, ...]:
-    """A visitor who is at home may change what is theirs: only documents out of sight are tried.
+    """A visitor who is at home may change what is theirs: only what is out of sight is tried.
 
     Without an id in the address there is nothing of another tenant's to change.
     """
     if route.is_for_operators:
         return route.methods
-    out_of_sight = "document_id" in route.parameters and not _may_read(attempt)
+    out_of_sight = _has_level(route) and not _may_read(attempt)
     changes_something = route.parameters and (attempt.is_foreign or out_of_sight)
     return route.methods if changes_something else tuple(set(route.methods) & {"GET"})
 
@@ -174,14 +184,20 @@ def _may_read(attempt: Attempt) -> bool:
 def _must_refuse(route: Route, attempt: Attempt) -> bool:
     if attempt.is_foreign:
         return route.is_for_operators or bool(route.parameters)
-    return "document_id" in route.parameters and not _may_read(attempt)
+    return _has_level(route) and not _may_read(attempt)
+
+
+def _has_level(route: Route) -> bool:
+    return not LEVELLED.isdisjoint(route.parameters)
 
 
 def _call(route: Route, attempt: Attempt, method: str, ids: dict[str, Any]) -> Reply:
     path, visitor = route.path(ids), attempt.visitor
     if not route.is_api:
         return visitor.browser.call(method, path)
-    return call_api(method, path, visitor.key, BODIES.get(route.address.removeprefix(API_ROOT)))
+    name = route.address.removeprefix(API_ROOT)
+    path += QUERIES.get(name, "")
+    return call_api(method, path, visitor.key, BODIES.get(name))
 
 
 def _judge(route: Route, attempt: Attempt, method: str, reply: Reply) -> Sight:

@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -
 WITH_ENV := if [ -f .env ]; then set -a; . ./.env; set +a; fi;
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint screenshots clean venv browser pgbouncer
+.PHONY: help run test bench lint screenshots clean venv browser pgbouncer tesseract
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -17,7 +17,7 @@ run: $(VENV)/.installed ## start everything; Ctrl-C stops it (PORT=9000 make run
 	@$(WITH_ENV) exec $(BIN)/python manage.py up
 
 # Tests that kill and race real processes may lose a race on a busy machine: once more, and it is reported.
-test: $(VENV)/.installed-dev browser pgbouncer ## run every test (ARGS="tests/tenants -k keys": some of them)
+test: $(VENV)/.installed-dev browser pgbouncer tesseract ## run every test (ARGS="tests/tenants -k keys": some of them)
 	@$(BIN)/python -m pytest -n 2 --reruns 1 $(ARGS)
 
 lint: $(VENV)/.installed-dev ## check style, imports, types and migrations
@@ -79,4 +79,12 @@ pgbouncer:
 			&& [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "Installing PgBouncer…"; \
 		apt-get -qq update && apt-get -qq install -y --no-install-recommends pgbouncer >/dev/null || true; \
+	fi
+
+# Reads scanned documents. Without, the tests that need it fail and say so.
+tesseract:
+	@if ! command -v tesseract >/dev/null \
+			&& [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing Tesseract…"; \
+		apt-get -qq update && apt-get -qq install -y --no-install-recommends tesseract-ocr >/dev/null || true; \
 	fi

@@ -80,3 +80,14 @@ def read_roots(name: str) -> list[str]:
                 f" /srv/documents/{{tenant}}, not {str(root)!r}."
             )
     return [str(root) for root in roots]
+
+
+def read_languages(name: str, default: str) -> list[str]:
+    """As tesseract names them: `eng`, `deu`, `chi_sim`, `script/Latin`."""
+    languages = [part for part in re.split(r"[,+\s]+", read_str(name, default)) if part]
+    for language in languages:
+        if not re.fullmatch(r"(script/)?[A-Za-z][A-Za-z_]*", language):
+            raise ConfigurationError(
+                f"{name} must list languages such as eng,deu, not {language!r}."
+            )
+    return languages

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
 import time
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 
-from ragadmin.health import Probe, register
+from ragadmin.health import NotWell, Probe, register
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +33,7 @@ def register_probes() -> None:
     register(
         Probe("chat model", "Answers are quoted sentences, not written ones.", probe_chat_models)
     )
+    register(Probe("text recognition", "Scanned documents are not read.", probe_ocr))
 
 
 def probe_embedding_model() -> str:
@@ -60,6 +64,28 @@ def probe_chat_models() -> str:
     if not endpoints:
         return "none: answers are extractive"
     return "; ".join(_say(endpoint, try_endpoint(endpoint).missing) for endpoint in endpoints)
+
+
+def probe_ocr() -> str:
+    """Without it scans say `no_text`, which is a normal state."""
+    program = shutil.which("tesseract")
+    if program is None:
+        return "not installed: scans fail as no_text (install tesseract-ocr to have them read)"
+    listed = subprocess.run([program, "--list-langs"], capture_output=True, text=True, timeout=10)
+    known = set(listed.stdout.split("\n"))
+    missing = [name for name in settings.OCR_LANGUAGES if name not in known]
+    if missing:
+        raise NotWell(
+            f"RAGADMIN_OCR_LANGUAGES names {missing[0]}, which tesseract has no data for:"
+            f" install it (Debian: tesseract-ocr-{missing[0].replace('_', '-')})."
+        )
+    return f"{_version_of(program)}, {', '.join(settings.OCR_LANGUAGES)}"
+
+
+def _version_of(program: str) -> str:
+    told = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10)
+    found = re.search(r"tesseract v?[\d.]+", told.stdout + told.stderr)
+    return found[0] if found else "tesseract"
 
 
 def _say(endpoint: ModelEndpoint, missing: Sequence[str]) -> str:

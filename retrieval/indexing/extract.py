@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import signal
 import tempfile
 import threading
@@ -41,6 +42,7 @@ class ExtractionPool:
     """As many children as jobs run at once, up to `size`, kept for the next file.
 
     `folder` must belong to this user alone: the PDF library is unpacked there and loaded from there.
+    `search_path` is where tesseract is looked for, as in PATH.
     """
 
     def __init__(
@@ -49,10 +51,12 @@ class ExtractionPool:
         size: int = CHILDREN,
         seconds: float = SECONDS_PER_FILE,
         memory_bytes: int = MEMORY_BYTES,
+        search_path: str | None = None,
     ) -> None:
         self._folder = folder
         self._seconds = seconds
         self._memory_bytes = memory_bytes
+        self._environment = ocr_environment(search_path)
         self._places = threading.BoundedSemaphore(size)
         self._lock = threading.Lock()
         self._idle: list[ReaderProcess] = []
@@ -130,7 +134,9 @@ class ExtractionPool:
                 raise RuntimeError("The document reader is closed.")
             if self._idle:
                 return self._idle.pop()
-            child = ReaderProcess(self._memory_bytes, int(self._seconds) + 1, self._folder)
+            child = ReaderProcess(
+                self._memory_bytes, int(self._seconds) + 1, self._folder, self._environment
+            )
             self._alive[child.pid] = child
         try:
             child.wait_until_ready()
@@ -151,6 +157,17 @@ class ExtractionPool:
         child.end()
         with self._lock:
             self._alive.pop(child.pid, None)
+
+
+def ocr_environment(search_path: str | None = None) -> dict[str, str]:
+    """What a child has to know for text recognition."""
+    found = {
+        "PATH": os.environ.get("PATH", os.defpath) if search_path is None else search_path,
+        "OCR_LANGUAGES": "+".join(settings.OCR_LANGUAGES),
+    }
+    if data := os.environ.get("TESSDATA_PREFIX"):
+        found["TESSDATA_PREFIX"] = data
+    return found
 
 
 def choose_batch(files: Sequence[File], start: int) -> Sequence[File]:

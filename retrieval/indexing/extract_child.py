@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ragadmin.errors import ExtractionError
 from retrieval.indexing import frames
-from retrieval.indexing.read_file import read_file, too_large
+from retrieval.indexing.read_file import MAX_FILE_BYTES, read_file, too_large
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_JOBS = 10_000
 MAX_GROWTH_BYTES = 128 * 2**20
-MAX_WRITTEN_BYTES = 64 * 2**20
 MAX_OPEN_FILES = 64
 PAGE_BYTES = resource.getpagesize()
 STATM = Path("/proc/self/statm")
@@ -94,7 +93,7 @@ def limit_process(memory_bytes: int) -> None:
     """RLIMIT_DATA counts private writable memory. Address space that is only reserved, as for
     threads and their arenas, is free, so the limit can be close to what is really used."""
     limit(resource.RLIMIT_DATA, read_memory("VmData") + memory_bytes)
-    limit(resource.RLIMIT_FSIZE, MAX_WRITTEN_BYTES)
+    limit(resource.RLIMIT_FSIZE, MAX_FILE_BYTES)
     limit(resource.RLIMIT_NOFILE, MAX_OPEN_FILES)
     limit(resource.RLIMIT_CORE, 0)
 

@@ -30,7 +30,11 @@ MEDIA_TYPES = {
     "pptx": f"{OFFICE}.presentationml.presentation",
     "odt": "application/vnd.oasis.opendocument.text",
     "epub": "application/epub+zip",
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "tiff": "image/tiff",
 }
+PICTURES = {"png": "a PNG image", "jpg": "a JPEG image", "tiff": "a TIFF image"}
 TEXT_FORMATS = {
     "md": "md",
     "markdown": "md",
@@ -49,13 +53,17 @@ TEXT_FORMATS = {
 BINARY_FORMATS = frozenset({"pdf", "docx", "xlsx", "pptx", "odt", "epub", "rtf"})
 READABLE = "PDF, DOCX, PPTX, XLSX, ODT, EPUB, RTF, HTML, Markdown, text, CSV, JSON, RST and e-mail"
 
+# In full: text recognition takes what is none of these for a list of files to open.
+PICTURE_SIGNATURES = {
+    b"\x89PNG\r\n\x1a\n": "png",
+    b"\xff\xd8\xff": "jpg",
+    b"II*\x00": "tiff",
+    b"MM\x00*": "tiff",
+}
 SIGNATURES = {
     b"\x89PNG": "a PNG image",
-    b"\xff\xd8\xff": "a JPEG image",
     b"GIF8": "a GIF image",
     b"BM": "a bitmap image",
-    b"II*\x00": "a TIFF image",
-    b"MM\x00*": "a TIFF image",
     b"MZ": "a Windows program",
     b"\x7fELF": "a Linux program",
     b"\xcf\xfa\xed\xfe": "a macOS program",
@@ -127,6 +135,9 @@ def detect_binary(data: bytes, filename: str) -> str | None:
         return "rtf"
     if data.startswith(OLE_SIGNATURE):
         raise explain_ole(data)
+    for signature, picture in PICTURE_SIGNATURES.items():
+        if data.startswith(signature):
+            return picture
     return refuse_known_binary(data, filename)
 
 

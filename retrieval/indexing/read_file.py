@@ -9,11 +9,22 @@ import re
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from kreuzberg import ConcurrencyConfig, ExtractionConfig, extract_bytes_sync
+from kreuzberg import ConcurrencyConfig, ExtractionConfig, PageConfig, extract_bytes_sync
 from kreuzberg.exceptions import KreuzbergError
 
 from ragadmin.errors import ExtractionError
-from retrieval.indexing.file_types import CONTROL_CHARACTERS, DetectedFile, detect, suffix_of
+from retrieval.indexing import ocr
+from retrieval.indexing.file_types import (
+    BINARY_FORMATS,
+    CONTROL_CHARACTERS,
+    PICTURES,
+    READABLE,
+    DetectedFile,
+    detect,
+    suffix_of,
+    unsupported,
+)
+from retrieval.indexing.scans import read_scans
 from retrieval.types import ExtractedText
 
 if TYPE_CHECKING:
@@ -24,10 +35,11 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES = 100 * 2**20
 MAX_TEXT_CHARS = 20_000_000
 MAX_TITLE_CHARS = 300
+SECONDS_FOR_PICTURE = 55.0
 # Formats that are still worth having as plain text when they do not parse.
 TEXT_ANYWAY = frozenset({"json", "csv", "tsv", "rst", "xml", "ipynb"})
 # Their first heading is a comment, a key or the name of a sheet.
-WITHOUT_TITLE = frozenset({"txt", "csv", "tsv", "json", "xml", "xlsx"})
+WITHOUT_TITLE = frozenset({"txt", "csv", "tsv", "json", "xml", "xlsx", *PICTURES})
 NOT_A_TITLE = frozenset({"untitled", "(untitled)", "(unspecified)", "unspecified", "document"})
 
 FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|$)", re.S)
@@ -42,6 +54,8 @@ CONFIG = ExtractionConfig(
     enable_quality_processing=False,
     output_format="markdown",
     concurrency=ConcurrencyConfig(max_threads=1),
+    # For PDFs: which pages have no text, for `scans`.
+    pages=PageConfig(extract_pages=True),
 )
 
 
@@ -51,6 +65,8 @@ def read_file(content: Path | bytes, filename: str) -> ExtractedText:
         raise too_large(f"The file is larger than {MAX_FILE_BYTES >> 20} MB.")
     data = content.read_bytes() if isinstance(content, Path) else content
     file = detect(data, filename)
+    if file.format in PICTURES:
+        check_picture(file.format, filename)
     markdown, title, pages = convert(file)
     markdown = clean(markdown)
     if len(markdown) > MAX_TEXT_CHARS:
@@ -70,6 +86,8 @@ def convert(file: DetectedFile) -> tuple[str, str, int | None]:
         return file.text, "", None
     if file.text is not None and file.format == "html":
         return convert_html(file.text)
+    if file.format in PICTURES:
+        return ocr.read_picture(file.data, SECONDS_FOR_PICTURE), "", None
     if file.format == "eml":
         return convert_email(email.message_from_bytes(file.data, policy=email.policy.default))
     return convert_by_kreuzberg(file)
@@ -83,9 +101,11 @@ def convert_by_kreuzberg(file: DetectedFile) -> tuple[str, str, int | None]:
         if file.format in TEXT_ANYWAY and file.text is not None:
             return file.text, "", None
         raise
-    pages = result.metadata.get("page_count") if file.format == "pdf" else None
     title = str(result.metadata.get("title") or "")
-    return result.content, title, int(pages) if pages else None
+    if file.format != "pdf":
+        return result.content, title, None
+    content = read_scans(data, result) if ocr.is_available() else result.content
+    return content, title, int(result.metadata.get("page_count") or 0) or None
 
 
 def convert_html(text: str) -> tuple[str, str, None]:
@@ -158,8 +178,27 @@ def too_large(what: str) -> ExtractionError:
     return ExtractionError(f"{what} Split it into smaller documents.", code="too_large")
 
 
+def check_picture(format_name: str, filename: str) -> None:
+    """Raises unless it can be read: a name that promises another kind of document is a mistake."""
+    what = f"The file is {PICTURES[format_name]}"
+    if suffix_of(filename) in BINARY_FORMATS:
+        raise unsupported(what, filename)
+    if not ocr.is_available():
+        raise ExtractionError(
+            f"{what}. Text in pictures is read where text recognition (tesseract) is installed:"
+            " ask whoever runs this installation, or upload the document as one of"
+            f" {READABLE}.",
+            code="unsupported",
+        )
+
+
 def no_text(format_name: str) -> ExtractionError:
-    if format_name == "pdf":
+    if format_name in PICTURES or (format_name == "pdf" and ocr.is_available()):
+        message = (
+            "No text was found in the pictures of this file, also not by text recognition (OCR)."
+            " Upload a sharper scan, or the document that was printed."
+        )
+    elif format_name == "pdf":
         message = (
             "The PDF has pages but no text: it is probably a scan."
             " Run it through OCR (text recognition) and upload the result."

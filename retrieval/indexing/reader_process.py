@@ -50,7 +50,9 @@ class ProcessDied(Exception):
 class ReaderProcess:
     """Not thread-safe: the pool gives it to one job at a time."""
 
-    def __init__(self, memory_bytes: int, cpu_seconds: int, folder: Path) -> None:
+    def __init__(
+        self, memory_bytes: int, cpu_seconds: int, folder: Path, environment: dict[str, str]
+    ) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         arguments = [str(number) for number in (os.getpid(), memory_bytes, cpu_seconds)]
         self._process = subprocess.Popen(
@@ -60,7 +62,7 @@ class ReaderProcess:
             stderr=self._errors,
             bufsize=0,
             cwd=ROOT,
-            env={**ENVIRONMENT, "PATH": os.defpath, "TMPDIR": str(folder)},
+            env={**ENVIRONMENT, **environment, "TMPDIR": str(folder)},
             start_new_session=True,
         )
         assert self._process.stdin and self._process.stdout

@@ -8,6 +8,7 @@ import zipfile
 
 import docx
 import pikepdf
+from PIL import Image, ImageDraw, ImageFont
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import getSampleStyleSheet
 from reportlab.pdfgen import canvas
@@ -218,3 +219,32 @@ def mail() -> str:
         "--part\nContent-Type: application/zip; name=old.zip\n"
         "Content-Disposition: attachment; filename=old.zip\n\nPK\n--part--\n"
     )
+
+
+def picture(text: str) -> Image.Image:
+    """A page as a scanner sees it."""
+    page = Image.new("L", (1240, 1754), 255)
+    font = ImageFont.load_default(36)
+    ImageDraw.Draw(page).multiline_text((80, 80), text, font=font, fill=0, spacing=20)
+    return page
+
+
+def image_file(text: str, kind: str = "PNG", *more: str) -> bytes:
+    target = io.BytesIO()
+    pages = {"save_all": True, "append_images": [picture(page) for page in more]} if more else {}
+    picture(text).save(target, kind, **pages)
+    return target.getvalue()
+
+
+def pdf_of_pages(*pages: tuple[str, str]) -> bytes:
+    """Each page is `("text", …)` or `("scan", …)`."""
+    target = io.BytesIO()
+    drawn = canvas.Canvas(target, pagesize=A4, invariant=1)
+    for kind, text in pages:
+        if kind == "text":
+            drawn.drawString(72, 770, text)
+        else:
+            drawn.drawInlineImage(picture(text), 0, 0, *A4)
+        drawn.showPage()
+    drawn.save()
+    return target.getvalue()

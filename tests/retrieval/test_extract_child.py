@@ -211,7 +211,7 @@ def test_limits_are_set_on_the_process_itself(make_pool, note):
     memory = child.rlimit(psutil.RLIMIT_DATA)
     assert memory[0] == memory[1] < 1.25 * 2**30
     assert child.rlimit(psutil.RLIMIT_CORE) == (0, 0)
-    assert child.rlimit(psutil.RLIMIT_FSIZE)[1] == 64 * 2**20
+    assert child.rlimit(psutil.RLIMIT_FSIZE)[1] == 100 * 2**20
     assert 0 < child.rlimit(psutil.RLIMIT_CPU)[0] <= 70
 
 

@@ -33,6 +33,13 @@ class Progress:
         return self.total - self.done
 
     @property
+    def time_left(self) -> str:
+        minutes = round((self.seconds_left or 0) / 60)
+        if minutes < 1:
+            return "a minute"
+        return f"{minutes} minutes" if minutes < 120 else f"{round(minutes / 60)} hours"
+
+    @property
     def only_failing_left(self) -> bool:
         return 0 < self.left <= self.failing
 

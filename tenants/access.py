@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
@@ -176,12 +177,15 @@ def _endpoint(tenant: Tenant) -> ModelEndpoint | None:
 
 
 def tenant_page(
-    role: str = Membership.Role.MEMBER,
+    role: str = Membership.Role.MEMBER, *, in_force: bool = True
 ) -> Callable[
     [Callable[Concatenate[TenantHttpRequest, str, P], HttpResponseBase]],
     Callable[Concatenate[TenantHttpRequest, str, P], HttpResponseBase],
 ]:
-    """Lets members of at least `role` into `view(request, slug, ...)`, with the tenant in force."""
+    """Lets members of at least `role` into `view(request, slug, ...)`, with the tenant in force.
+
+    `in_force=False` is for a view that asks a model: no transaction must wait for that.
+    """
 
     def decorate(
         view: Callable[Concatenate[TenantHttpRequest, str, P], HttpResponseBase],
@@ -201,7 +205,7 @@ def tenant_page(
                     return render(request, "tenants/suspended.html", status=403)
                 if not has_role(place.role, role):
                     raise PageForbidden(f"This page is for the role {role}.")
-                with tenant_context(place.tenant):
+                with tenant_context(place.tenant) if in_force else nullcontext():
                     return _rendered(view(request, slug, *args, **kwargs))
             except SchemaMissing as error:
                 context = {"error": error}

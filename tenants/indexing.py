@@ -5,10 +5,11 @@ It registers itself in its `ready()`, because it is above this package.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from tenants.models import Tenant, User
 
     Begin = Callable[[User | str | None], Tenant]

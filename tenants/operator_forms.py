@@ -38,7 +38,7 @@ class NewTenantForm(forms.Form):
         ),
     )
     embedding_model = forms.ChoiceField(
-        help_text="Fixed once the tenant exists: vectors of two models cannot be compared."
+        help_text="Another one can be chosen later: all documents are then indexed anew."
     )
 
     isolation = forms.ChoiceField(

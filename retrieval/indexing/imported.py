@@ -1,5 +1,9 @@
 """What an imported tenant had under way: documents wait here as they waited there, runs are over,
-and nothing is synced before somebody has looked at the sources and resumed them."""
+and nothing is synced before somebody has looked at the sources and resumed them.
+
+Chunks of a generation that was being made are left out: those in use are complete, and re-indexing can
+be begun here.
+"""
 
 from __future__ import annotations
 
@@ -40,9 +44,25 @@ SELECT 15, 'minutes' WHERE NOT EXISTS (
 """
 
 
+_DROP_CHUNKS = "DELETE FROM retrieval_chunk WHERE tenant_id = %s AND generation <> %s"
+_DROP_FREQUENCIES = "DELETE FROM retrieval_termfrequency WHERE tenant_id = %s AND generation <> %s"
+_FORGET = """
+UPDATE retrieval_document SET indexed_generation = %s
+WHERE tenant_id = %s AND indexed_generation > %s AND removed_at IS NULL
+"""
+
+
 def register_import() -> None:
     register(queue_unfinished)
     register(pause_sources)
+    register(keep_generation_in_use)
+
+
+def keep_generation_in_use(cursor: CursorWrapper, tenant: Tenant) -> None:
+    number = tenant.generation
+    cursor.execute(_DROP_CHUNKS, [tenant.pk, number])
+    cursor.execute(_DROP_FREQUENCIES, [tenant.pk, number])
+    cursor.execute(_FORGET, [number, tenant.pk, number])
 
 
 def pause_sources(cursor: CursorWrapper, tenant: Tenant) -> None:

@@ -76,6 +76,11 @@ def begin(tenant: Tenant, wanted: ChunkSettings, actor: User | str | None) -> Te
     return row
 
 
+def is_wanted(tenant: Tenant, wanted: ChunkSettings) -> bool:
+    """Whether nothing would change: by what is being made, else by what is in use."""
+    return (_settings_of_next(tenant) or _settings(tenant)) == wanted
+
+
 def cancel(tenant: Tenant, actor: User | str | None) -> Tenant:
     """What was made of the new generation is removed. Raises Conflict when there is none."""
     with tenant_context(tenant):

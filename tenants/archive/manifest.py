@@ -28,6 +28,7 @@ SETTINGS = (
     "embedding_model",
     "embedding_dimension",
     "chunk_tokens",
+    "generation",
     "top_k",
     "min_similarity",
     "corpus_revision",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from pydoc_data.topics import topics
 from typing import TYPE_CHECKING
 
@@ -13,16 +14,17 @@ if TYPE_CHECKING:
 SECTIONS = 3
 SECTION_CHARACTERS = 620
 FILES_A_FOLDER = 100
+# A file that was written this moment is read again by the next sync: it may be changing still.
+OLD_SECONDS = 86_400
 
 
 def write_files(folder: Path, count: int) -> None:
-    """Open to others than who runs this: the workers may be somebody else."""
     words = _words()
     for number in range(count):
         path = folder / f"{number // FILES_A_FOLDER:04}" / f"{number:06}.md"
         if number % FILES_A_FOLDER == 0:
             path.parent.mkdir(parents=True)
-        path.write_text(page(number, words))
+        _write(path, page(number, words), OLD_SECONDS)
 
 
 def page(number: int, words: list[str], version: int = 0) -> str:
@@ -32,6 +34,12 @@ def page(number: int, words: list[str], version: int = 0) -> str:
         seed = f"{number} {section} {version if section == 1 else 0}"
         parts.append(f"## Section {section + 1} of page {number}\n\n{_text(words, seed)}")
     return "\n\n".join(parts) + "\n"
+
+
+def _write(path: Path, text: str, age_seconds: float) -> None:
+    path.write_text(text)
+    then = time.time() - age_seconds
+    os.utime(path, (then, then))
 
 
 def _text(words: list[str], seed: str) -> str:
@@ -58,5 +66,5 @@ def change_share(folder: Path, share: float, version: int) -> int:
     step = round(1 / share)
     changed = sorted(folder.rglob("*.md"))[version % step :: step]
     for path in changed:
-        path.write_text(page(int(path.stem), words, version))
+        _write(path, page(int(path.stem), words, version), OLD_SECONDS // 2)
     return len(changed)

@@ -215,6 +215,8 @@ SMALL_MODEL = env.read_str("RAGADMIN_SMALL_MODEL", "gpt-4o-mini")
 LARGE_MODEL = env.read_str("RAGADMIN_LARGE_MODEL", "gpt-4o")
 EMBEDDING_MODEL = env.read_str("RAGADMIN_EMBEDDING_MODEL", "local:all-MiniLM-L6-v2")
 EMBEDDING_DIMENSION_OF = "retrieval.providers.embedders.dimension_of"
+# Further kinds of embedding model, by the first part of their names: a class that takes the rest.
+MORE_EMBEDDERS: dict[str, str] = {}
 
 LOGGING_CONFIG = None
 logs.configure(debug=DEBUG)

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.utils.module_loading import import_string
 
 from ragadmin.errors import InvalidRequest
 from retrieval.providers.local import MODEL, LocalEmbedder
@@ -51,6 +52,8 @@ def _make(name: str) -> Embedder:
         from retrieval.providers.fastembed_embeddings import FastembedEmbedder
 
         return FastembedEmbedder(model)
+    if kind in settings.MORE_EMBEDDERS:
+        return import_string(settings.MORE_EMBEDDERS[kind])(model)
     raise InvalidRequest(
         f"The embedding model {name!r} is not known: use {MODEL}, openai:NAME or fastembed:NAME.",
         extra={"field": "embedding_model"},

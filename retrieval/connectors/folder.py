@@ -12,17 +12,21 @@ from retrieval.connectors.globs import clean_patterns
 from retrieval.connectors.local_folder import LocalFolder
 from retrieval.connectors.locations import (
     LOCAL,
+    STORES,
     clean_local,
     clean_options,
     clean_remote,
+    refuse,
     split_url,
 )
 from retrieval.connectors.selection import Selection
+from retrieval.connectors.stores import describe_missing, has_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from retrieval.connectors.base import Content, KnownItem, SkippedItem, SourceItem
+    from retrieval.connectors.stores import OpenFolder
 
 FIELDS = ("url", "include", "exclude", "options")
 
@@ -46,13 +50,25 @@ class FolderConnector(Connector):
         self._kind, _ = split_url(config["url"])
         self._folder = self._open_folder()
 
-    def _open_folder(self) -> LocalFolder:
-        selection = Selection(self.config["include"], self.config["exclude"])
-        return LocalFolder(self.config["url"], self.config["root"], selection)
+    def _open_folder(self) -> OpenFolder:
+        config = self.config
+        selection = Selection(config["include"], config["exclude"])
+        if self._kind == LOCAL:
+            return LocalFolder(config["url"], config["root"], selection)
+        # They take a while to import, and few need them.
+        if self._kind == "s3":
+            from retrieval.connectors.s3_folder import S3Folder as Folder
+        else:
+            from retrieval.connectors.other_stores import OtherFolder as Folder
+        return Folder(config["url"], config["options"], self.credentials, selection)
 
     @property
     def reads_cheaply(self) -> bool:
         return self._kind == LOCAL
+
+    @property
+    def fingerprints_content(self) -> bool:
+        return self._kind == "s3"
 
     @classmethod
     def clean_config(cls, config: Mapping[str, Any], *, tenant_slug: str) -> dict[str, Any]:
@@ -64,14 +80,16 @@ class FolderConnector(Connector):
                 extra={"field": "config"},
             )
         kind, rest = split_url(config.get("url"))
+        if kind in STORES and not has_package(STORES[kind].package):
+            raise refuse(describe_missing(STORES[kind].label, STORES[kind].package))
         place = (
             clean_local(rest, tenant_slug) if kind == LOCAL else {"url": clean_remote(kind, rest)}
         )
         return {
             **place,
-            "include": clean_patterns(config.get("include") or [], "include"),
-            "exclude": clean_patterns(config.get("exclude") or [], "exclude"),
-            "options": clean_options(kind, config.get("options") or {}),
+            "include": clean_patterns(config.get("include", []), "include"),
+            "exclude": clean_patterns(config.get("exclude", []), "exclude"),
+            "options": clean_options(kind, config.get("options", {})),
         }
 
     def list_items(self, known: Mapping[str, KnownItem]) -> Iterator[SourceItem | SkippedItem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
@@ -24,13 +24,13 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(//)?")
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A kind of store that is reached over the network. `options` and their types."""
+    """A kind of store that is reached over the network. `options` with how they are written."""
 
     label: str
     package: str
     place: str
-    options: Mapping[str, type]
-    credentials: frozenset[str]
+    options: Mapping[str, str]
+    required: tuple[str, ...] = ()
 
 
 STORES = {
@@ -38,25 +38,23 @@ STORES = {
         "S3",
         "s3fs",
         "bucket",
-        {"endpoint_url": str, "region": str},
-        frozenset({"key", "secret", "token"}),
+        {"endpoint_url": r"https?://[\w.:\[\]-]{1,255}/?", "region": r"[a-z0-9-]{1,50}"},
     ),
-    "gs": Store(
-        "Google Cloud Storage", "gcsfs", "bucket", {"project": str}, frozenset({"key_json"})
-    ),
+    "gs": Store("Google Cloud Storage", "gcsfs", "bucket", {"project": r"[\w.:-]{1,100}"}),
+    # The account is the first part of the host's name.
     "az": Store(
         "Azure Blob Storage",
         "adlfs",
         "container",
-        {"account_name": str},
-        frozenset({"account_key", "sas_token"}),
+        {"account_name": r"[a-z0-9]{3,24}"},
+        ("account_name",),
     ),
     "sftp": Store(
         "SFTP",
         "paramiko",
         "host",
-        {"username": str, "host_key": str},
-        frozenset({"password", "private_key"}),
+        {"username": r"\S{1,100}", "host_key": r"[\w@.-]{3,50} [A-Za-z0-9+/=]{20,2000}"},
+        ("username", "host_key"),
     ),
 }
 SAME = {"abfs": "az", "gcs": "gs", "ssh": "sftp"}
@@ -140,7 +138,7 @@ def clean_remote(kind: str, rest: str) -> str:
     return f"{kind}://{place}/{'/'.join(names)}".rstrip("/")
 
 
-def clean_options(kind: str, value: object) -> dict[str, Any]:
+def clean_options(kind: str, value: object) -> dict[str, str]:
     """Raises InvalidRequest."""
     allowed = STORES[kind].options if kind in STORES else {}
     if not isinstance(value, dict):
@@ -149,6 +147,16 @@ def clean_options(kind: str, value: object) -> dict[str, Any]:
         if name not in allowed:
             names = ", ".join(allowed) or "none"
             raise refuse(f"There is no option {name!r} here; there are: {names}.", "config.options")
-        if not isinstance(entry, allowed[name]) or len(str(entry)) > MAX_URL_LENGTH:
-            raise refuse(f"The option {name} must be a short text.", f"config.options.{name}")
-    return {name: entry.strip() for name, entry in value.items() if entry.strip()}
+        if not isinstance(entry, str) or (entry and not re.fullmatch(allowed[name], entry)):
+            raise refuse(
+                f"The option {name} is not written as it has to be.", f"config.options.{name}"
+            )
+    options = {name: entry for name, entry in value.items() if entry}
+    missing = [
+        name for name in (STORES[kind].required if kind in STORES else ()) if name not in options
+    ]
+    if missing:
+        raise refuse(
+            f"{STORES[kind].label} needs the option {missing[0]}.", f"config.options.{missing[0]}"
+        )
+    return options

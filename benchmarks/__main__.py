@@ -7,9 +7,12 @@ import sys
 
 from ragadmin.installation import PROJECT_DIR
 
-ALL = ("startup", "tenants", "schemas", "embedding", "indexing", "vector_index", "streaming")
+ALL = (
+    "startup", "tenants", "schemas", "embedding", "indexing", "sync_embedding", "fairness",
+    "vector_index", "streaming",
+)  # fmt: skip
 # Run only when named: they take long, or need the network.
-LONG = ("clone", "many_tenants", "backend_memory")
+LONG = ("clone", "many_tenants", "backend_memory", "write_path", "sync_scale", "worker_memory")
 LONGEST_SECONDS = {"many_tenants": 2_400, "backend_memory": 3_600}
 USUAL_SECONDS = 900
 

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def database(folder: Path) -> Iterator[str]:
+def database(
+    folder: Path, settings: str = "ragadmin.settings.dev", **environment: str
+) -> Iterator[str]:
     """Django set up on a migrated Postgres of its own; gives the owner's URL."""
     from ragadmin.embedded.postgres import EmbeddedPostgres
     from ragadmin.embedded.redis import EmbeddedRedis
@@ -31,7 +33,8 @@ def database(folder: Path) -> Iterator[str]:
         postgres.create_database()
         os.environ.update(
             clean_environment(folder, DATABASE_URL=postgres.url, REDIS_URL=redis.url)
-            | {"DJANGO_SETTINGS_MODULE": "ragadmin.settings.dev"}
+            | {"DJANGO_SETTINGS_MODULE": settings}
+            | environment
         )
         _set_up_django()
         yield postgres.url

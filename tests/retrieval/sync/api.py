@@ -75,7 +75,7 @@ def folder_source(folder):
 def work(tenant, run_id) -> None:
     """As workers do, until the run is over or waits for somebody."""
     for _ in range(10):
-        run_next_sync("test", UUID(run_id))
+        run_next_sync("test", tenant, UUID(run_id))
         index_all(tenant)
         with tenant_context(tenant):
             status = SyncRun.objects.get(pk=run_id).status

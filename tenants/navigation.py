@@ -27,6 +27,8 @@ MEMBER_PAGES = (
     ("Traces", "activity", "traces/"),
 )
 ADMIN_PAGES = (
+    ("Sources", "folder", "sources/"),
+    ("Sync runs", "refresh", "sync-runs/"),
     ("Members", "users", "members/"),
     ("API keys", "key", "keys/"),
     ("Settings", "settings", "settings/"),

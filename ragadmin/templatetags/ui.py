@@ -95,6 +95,33 @@ def _words_since(exact: datetime) -> str:
 
 
 @register.filter
+def until(moment: datetime | None) -> SafeString | str:
+    """How long to go, and the exact time in UTC."""
+    if moment is None:
+        return UNKNOWN
+    exact = moment.astimezone(UTC)
+    shown = f"{exact:%H:%M}" if exact.date() == timezone.now().date() else f"{exact:%d %b %H:%M}"
+    return format_html(
+        '<time datetime="{}" title="{} UTC">{}</time> <span class="muted nowrap">({} UTC)</span>',
+        exact.isoformat(timespec="seconds"),
+        exact.strftime("%Y-%m-%d %H:%M:%S"),
+        _words_until(exact),
+        shown,
+    )
+
+
+def _words_until(exact: datetime) -> str:
+    seconds = int((exact - timezone.now()).total_seconds())
+    if seconds < 60:
+        return "within a minute"
+    for limit, size, unit in _AGO:
+        if seconds < limit:
+            count = round(seconds / size)
+            return f"in {count} {unit}{'' if count == 1 else 's'}"
+    return f"on {exact.day} {exact:%b %Y}"
+
+
+@register.filter
 def usd(cost: Decimal | float | None) -> SafeString | str:
     """Small amounts keep two significant digits, since an answer costs far less than a cent."""
     if cost is None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from celery import Task
 
+    from retrieval.indexing.index import Indexed
+
 log = structlog.get_logger(__name__)
 
 # A hint that waited longer is not needed: `dispatch_documents` gives another every five seconds.
@@ -46,22 +48,43 @@ def hint() -> None:
 
 @app.task(bind=True)
 def index_next(self: Task) -> None:
-    """Indexes what waits, one document after another, taking turns between tenants."""
+    """Indexes what waits, one batch after another, taking turns between tenants."""
     # Only workers load what indexing needs; web processes import this module to give hints.
-    from retrieval.indexing import reindex, vector_index
-    from retrieval.indexing.index import index_next_document
+    from retrieval.indexing.index import index_next_batch
 
     worker = self.request.hostname or socket.gethostname()
     end = time.monotonic() + TURN_SECONDS
-    while not _is_stopping() and (tenant := index_next_document(worker)):
-        if vector_index.may_need_index(tenant):
-            tune_vector_index.apply_async([tenant.pk], expires=HINT_SECONDS, retry=False)  # pyright: ignore[reportFunctionMemberAccess]
-        if tenant.next_generation is not None and reindex.switch_if_complete(tenant):
-            settle_generation.apply_async([tenant.pk], expires=HINT_SECONDS, retry=False)  # pyright: ignore[reportFunctionMemberAccess]
+    is_first = True
+    while not _is_stopping() and (indexed := index_next_batch(worker, app.conf.worker_concurrency)):
+        if is_first and queue.has_claimable():
+            hint()  # for another place, which does the same
+        is_first = False
+        _follow_up(indexed)
         close_old_connections()
         if time.monotonic() > end:
             hint()
             return
+
+
+def _follow_up(indexed: Indexed) -> None:
+    try:
+        _look_after(indexed)
+    except (SchemaMissing, TenantGone) as error:  # others wait
+        log.warning("nothing done after indexing", tenant=indexed.tenant.slug, code=error.code)
+
+
+def _look_after(indexed: Indexed) -> None:
+    from retrieval.indexing import reindex, vector_index
+    from retrieval.indexing.sync import finish_if_done
+
+    tenant = indexed.tenant
+    for run_id in indexed.run_ids:
+        if finish_if_done(tenant, run_id):
+            hint_sync()
+    if vector_index.may_need_index(tenant):
+        tune_vector_index.apply_async([tenant.pk], expires=HINT_SECONDS, retry=False)  # pyright: ignore[reportFunctionMemberAccess]
+    if tenant.next_generation is not None and reindex.switch_if_complete(tenant):
+        settle_generation.apply_async([tenant.pk], expires=HINT_SECONDS, retry=False)  # pyright: ignore[reportFunctionMemberAccess]
 
 
 @app.task
@@ -190,6 +213,8 @@ def _mark_interrupted(tenant: Tenant) -> None:
 @worker_init.connect
 def release_own_leases(sender: Any, **kwargs: Any) -> None:
     """A worker that was killed goes on at once, and does not wait for its own leases to end."""
+    # As the command line said: how many places tenants share.
+    app.conf.worker_concurrency = sender.concurrency
     released = queue.release_leases(sender.hostname) + sync_jobs.release_leases(sender.hostname)
     if released:
         log.info("leases released", worker=sender.hostname, leases=released)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from retrieval.indexing.index import index_next_document
+from retrieval.indexing.index import index_next_batch
 from retrieval.services.documents import store_upload
 
 DOCUMENTS = {
@@ -29,5 +29,5 @@ def upload_and_index(tenant, documents):
             access_level=level,
             uploaded_by="test",
         )
-    while index_next_document("test"):
+    while index_next_batch("test"):
         pass

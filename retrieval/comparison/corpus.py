@@ -13,7 +13,7 @@ import numpy as np
 
 from ragadmin.installation import PROJECT_DIR
 from retrieval.indexing.chunking import split
-from retrieval.indexing.store import hash_passage
+from retrieval.indexing.difference import hash_passage
 from retrieval.providers.embedders import get_embedder
 from retrieval.vectors import as_halfvec
 

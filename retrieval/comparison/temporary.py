@@ -11,7 +11,10 @@ from django.db import Error
 
 from ragadmin.errors import NotFound, RagadminError
 from retrieval.comparison.corpus import CHUNK_TOKENS, EMBEDDING_MODEL
-from retrieval.indexing.store import replace_chunks
+from retrieval.connectors.upload import UploadConnector
+from retrieval.indexing.difference import DocumentText
+from retrieval.indexing.generations import current_generation
+from retrieval.indexing.store import raise_revision, replace_chunks
 from retrieval.models import Document, Source
 from tenants.context import tenant_context
 from tenants.models import AuditEvent, Tenant
@@ -47,11 +50,13 @@ def add_tenant(level: str) -> tuple[Tenant, float]:
 
 def fill_tenant(tenant: Tenant, documents: Sequence[PreparedDocument]) -> None:
     tenant.chunk_tokens = CHUNK_TOKENS
+    generation = current_generation(tenant)
     with tenant_context(tenant):
-        source = Source.objects.create(name="Comparison", kind=Source.Kind.UPLOAD)
+        source = Source.objects.create(name="Comparison", kind=UploadConnector.kind)
         for prepared in documents:
             document = Document.objects.create(
                 source=source,
+                external_id=prepared.path,
                 path=prepared.path,
                 title=prepared.path,
                 access_level=tenant.access_levels[0],
@@ -60,9 +65,12 @@ def fill_tenant(tenant: Tenant, documents: Sequence[PreparedDocument]) -> None:
                 indexed_hash=prepared.content_hash,
                 size_bytes=len(prepared.markdown.encode()),
                 markdown=prepared.markdown,
+                indexed_generation=generation.number,
                 chunk_count=len(prepared.passages),
             )
-            replace_chunks(tenant, document, prepared.passages, prepared.stored_vectors)
+            text = DocumentText(document.pk, document.access_level, prepared.passages)
+            replace_chunks(tenant, generation, [text], prepared.stored_vectors)
+        raise_revision(tenant)
 
 
 def drop_tenant(tenant: Tenant) -> float:

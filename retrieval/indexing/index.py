@@ -1,16 +1,17 @@
-"""One document from its file to searchable chunks: extract, chunk, embed, store.
+"""A batch of one tenant's documents from their files to searchable chunks.
 
-No transaction is open while a file is read or a model works. What was done is kept only if the
-document is still the one that was claimed, and still this worker's.
+No transaction is open while a file is read or a model works. What was done is kept only for documents
+that are still the ones that were claimed, and still this worker's: the others lose nothing by it.
 """
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
 from django.db import InterfaceError, OperationalError, close_old_connections
-from django.utils import timezone
 from structlog.contextvars import bound_contextvars
 
 from ragadmin.errors import (
@@ -20,211 +21,270 @@ from ragadmin.errors import (
     SchemaMissing,
     TenantGone,
 )
-from retrieval.indexing import chunking, extract, files, queue, store
+from retrieval.indexing import chunking, failure, pace, queue, settle, store
+from retrieval.indexing.difference import hash_passage
+from retrieval.indexing.generations import generations
+from retrieval.indexing.work import Sources, Work, copy_texts, extract_texts, load_texts
 from retrieval.models import Document
 from retrieval.providers.embedders import get_embedder
 from retrieval.vectors import as_halfvec
 from tenants.context import tenant_context
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from uuid import UUID
+
+    from retrieval.indexing.generations import Generation
     from retrieval.indexing.queue import Claim
-    from retrieval.providers.base import Embedder
-    from retrieval.types import ExtractedText, Passage
     from tenants.models import Tenant
+
+    Act = Callable[[Sequence[Work]], None]
 
 log = structlog.get_logger(__name__)
 
 EMBED_BATCH = 32
-OUTCOME = ["status", "stage", "error_code", "error_message", "updated_at"]
 # The lease outlives the limit that extraction sets itself.
 EXTRACTION_LEASE_SECONDS = 300
+# How often a batch that takes its time says how far it is, and renews its leases.
+PULSE_SECONDS = 1.0
+# A text whose vector was to be copied may go as often as this before it is embedded.
+TRIES_TO_STORE = 3
 
 
-class Superseded(RagadminError):
-    """The document was deleted or uploaded anew while it was being indexed."""
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """Whose documents a batch indexed, and of which sync runs."""
 
-    code = "superseded"
-    permanent = False
-
-
-def index_next_document(worker: str) -> Tenant | None:
-    """Claims one document and indexes it. Returns whose it was; None when none is waiting."""
-    claim = queue.claim_next(worker)
-    if claim is None:
-        return None
-    index_document(claim)
-    return claim.tenant
+    tenant: Tenant
+    run_ids: frozenset[UUID] = frozenset()
 
 
-def index_document(claim: Claim) -> None:
-    """Ends with the document ready, failed, or back in the queue; or gone with its tenant."""
+def index_next_batch(worker: str, places: int | None = None) -> Indexed | None:
+    """Claims some documents of one tenant and indexes them. None when none are waiting."""
+    claims = queue.claim_batch(worker, places)
+    return index_batch(claims) if claims else None
+
+
+def index_document(claim: Claim) -> Indexed:
+    return index_batch([claim])
+
+
+def index_batch(claims: Sequence[Claim]) -> Indexed:
+    """Ends with each document ready, failed, or back in the queue; or gone with its tenant."""
+    tenant = claims[0].tenant
+    batch = Batch(claims)
     try:
         # For the log, also between the transactions.
-        with bound_contextvars(tenant=claim.tenant.slug):
-            _index_claimed(claim)
+        with bound_contextvars(tenant=tenant.slug):
+            batch.begin()
+            batch.finish()
     except TenantGone:
-        log.warning("tenant deleted while a document was indexed", tenant=claim.tenant.slug)
+        log.warning("tenant deleted while documents were indexed", tenant=tenant.slug)
     except SchemaMissing as error:  # its documents can wait until an operator has restored it
-        log.warning(
-            "indexing put off",
-            tenant=claim.tenant.slug,
-            document=str(claim.document_id),
-            code=error.code,
-        )
-        queue.put_off(claim)
+        log.warning("indexing put off", tenant=tenant.slug, documents=len(claims), code=error.code)
+        queue.put_off(claims)
+    return Indexed(tenant, frozenset(batch.run_ids))
 
 
-def _index_claimed(claim: Claim) -> None:
-    document = _begin(claim)
-    if document is None:
-        queue.finish(claim)
-        return
-    error = _try(claim, document)
-    if error is not None:
-        _settle(claim, document, error)
+class Batch:
+    def __init__(self, claims: Sequence[Claim]) -> None:
+        self._claims = list(claims)
+        self._tenant = claims[0].tenant
+        self._generations = generations(self._tenant)
+        self._vectors: dict[int, dict[str, str]] = {each.number: {} for each in self._generations}
+        self._works: list[Work] = []
+        self._start = self._pulse = time.monotonic()
+        self.run_ids: set[UUID] = set()
+
+    def begin(self) -> None:
+        """Documents that are gone are done; what would make the batch too large is given back."""
+        with tenant_context(self._tenant):
+            rows = Document.objects.select_for_update(of=("self",)).select_related("source")
+            rows = rows.defer("markdown", "kept_chunks").order_by("pk")
+            found = {
+                row.pk: row for row in rows.filter(pk__in=[c.document_id for c in self._claims])
+            }
+            here = [claim for claim in self._claims if claim.document_id in found]
+            queue.finish([claim for claim in self._claims if claim.document_id not in found])
+            works = [Work(claim, found[claim.document_id]) for claim in here]
+            self._works = self._within_limit(works)
+            settle.begin(self._works)
+        self.run_ids = {work.begun.sync_run_id for work in self._works if work.begun.sync_run_id}
+
+    def finish(self) -> None:
+        self._try(self._check_attempts)
+        self._read()
+        self._try(self._find_texts)
+        self._try(self._extract)
+        self._try(self._chunk, one_by_one=True)
+        self._try(self._embed)
+        self._try(self._store)
+        failure.settle([work for work in self._works if work.error])
+        pace.note(self._tenant, len(self._works), time.monotonic() - self._start)
+
+    def _open(self) -> list[Work]:
+        return [work for work in self._works if work.error is None]
+
+    def _try(self, act: Act, *, one_by_one: bool = False) -> None:
+        """What fails for several documents may be one document's fault: then each is tried alone."""
+        works = self._open()
+        if one_by_one:
+            for work in works:
+                self._try_for([work], act)
+        elif works:
+            self._try_for(works, act)
+
+    def _try_for(self, works: Sequence[Work], act: Act) -> None:
+        error = self._error_of(act, works)
+        if error is None:
+            return
+        is_ones_own = error.permanent or error.code == "internal"
+        if is_ones_own and len(works) > 1:
+            for work in works:
+                self._try_for([work], act)
+            return
+        for work in works:
+            work.error = error
+
+    def _error_of(self, act: Act, works: Sequence[Work]) -> RagadminError | None:
+        try:
+            act(works)
+        except (TenantGone, SchemaMissing):
+            raise
+        except RagadminError as error:
+            return error
+        except (OperationalError, InterfaceError) as error:
+            close_old_connections()
+            return ProviderError(f"The database failed: {error}", code="database")
+        except Exception as error:
+            if len(works) == 1:
+                log.exception("indexing broke off", document=str(works[0].begun.pk))
+            return ProviderError(f"Indexing broke off ({type(error).__name__}).", code="internal")
+        return None
+
+    def _check_attempts(self, works: Sequence[Work]) -> None:
+        for work in works:
+            if work.claim.attempts > queue.MAX_ATTEMPTS:
+                work.error = RagadminError(
+                    f"Indexing this file stopped the worker {queue.MAX_ATTEMPTS} times: "
+                    "split it or save it in another format, and upload it again.",
+                    code="interrupted",
+                )
+
+    def _read(self) -> None:
+        sources = Sources()
+        try:
+            for work in self._open():
+                if work.begun.storage_key:
+                    work.content_hash = work.begun.content_hash
+                elif not work.is_anew:
+                    self._keep_alive()
+                    self._try_for([work], lambda works: sources.read(works[0]))
+        finally:
+            sources.close()
+        self._works = self._within_limit(self._works)
+
+    def _find_texts(self, works: Sequence[Work]) -> None:
+        own = [work for work in works if work.keeps_text and self._missing(work)]
+        new = [work for work in works if not work.keeps_text]
+        if own or new:
+            with tenant_context(self._tenant):
+                load_texts(own)
+                copy_texts(new)
+
+    def _extract(self, works: Sequence[Work]) -> None:
+        without = [work for work in works if not work.text and not work.keeps_text]
+        if without:
+            extract_texts(without, lambda: self._renew(EXTRACTION_LEASE_SECONDS))
+
+    def _chunk(self, works: Sequence[Work]) -> None:
+        _set_stage(self, "chunking")
+        for work in works:
+            if work.text is None:
+                continue
+            for generation in self._missing(work):
+                embedder = get_embedder(generation.embedding_model)
+                passages = chunking.split(work.text.markdown, embedder, generation.chunk_tokens)
+                if not passages:
+                    raise ExtractionError("No text was found in this file.", code="no_text")
+                work.passages[generation.number] = passages
+
+    def _missing(self, work: Work) -> list[Generation]:
+        """The generations that the document's chunks have to be made for."""
+        if not work.keeps_text:
+            return self._generations
+        done = work.begun.indexed_generation
+        return [each for each in self._generations if each.number > done]
+
+    def _embed(self, works: Sequence[Work]) -> None:
+        for generation in self._generations:
+            self._embed_for(generation, works)
+
+    def _embed_for(self, generation: Generation, works: Sequence[Work]) -> None:
+        """Only text that the tenant does not have yet goes to the model."""
+        wanted = {
+            hash_passage(passage): (passage, work)
+            for work in reversed(works)
+            for passage in work.passages.get(generation.number, ())
+        }
+        vectors = self._vectors[generation.number]
+        with tenant_context(self._tenant):
+            known = store.find_known(self._tenant, generation, wanted)
+        missing = [key for key in wanted if key not in known and key not in vectors]
+        embedder = get_embedder(generation.embedding_model)
+        for start in range(0, len(missing), EMBED_BATCH):
+            _set_stage(self, _progress(start, len(missing)))
+            keys = missing[start : start + EMBED_BATCH]
+            rows = embedder.embed([wanted[key][0].embedded_text for key in keys])
+            vectors.update(zip(keys, map(as_halfvec, rows), strict=True))
+            for passage, work in map(wanted.__getitem__, keys):
+                work.embedded_chunks += 1
+                work.embedded_tokens += passage.token_count
+
+    def _store(self, works: Sequence[Work]) -> None:
+        _set_stage(self, "storing")
+        for _ in range(TRIES_TO_STORE):
+            try:
+                settle.store(works, self._generations, self._vectors)
+                return
+            except store.VectorGone:
+                self._embed(works)
+        raise ProviderError("The tenant's texts change too quickly.", code="internal")
+
+    def _within_limit(self, works: Sequence[Work]) -> list[Work]:
+        size, kept = 0, 0
+        for work in works:
+            size += work.size_bytes
+            if kept and size > pace.MAX_BYTES:
+                break
+            kept += 1
+        settle.give_back(works[kept:])
+        return list(works[:kept])
+
+    def _keep_alive(self) -> None:
+        if time.monotonic() - self._pulse > PULSE_SECONDS:
+            self._renew(EXTRACTION_LEASE_SECONDS)
+
+    def _renew(self, seconds: float) -> None:
+        """A worker that works keeps its documents; those that it lost it leaves alone."""
+        self._pulse = time.monotonic()
+        held = set(queue.renew([work.claim for work in self._works], seconds))
+        lost = [work for work in self._works if work.claim not in held]
+        for work in lost:
+            work.error = queue.LeaseLost("The lease on this document ended.")
+
+    def show(self, stage: str) -> None:
+        if time.monotonic() - self._pulse > PULSE_SECONDS:
+            self._renew(queue.LEASE_SECONDS)
+            with tenant_context(self._tenant):
+                settle.show_stage(self._open(), stage)
 
 
-def _try(claim: Claim, document: Document) -> RagadminError | None:
-    try:
-        _index(claim, document)
-    except RagadminError as error:
-        return error
-    except (OperationalError, InterfaceError) as error:
-        close_old_connections()
-        return ProviderError(f"The database failed: {error}", code="database")
-    except Exception as error:
-        log.exception("indexing broke off", document=str(document.pk))
-        return ProviderError(f"Indexing broke off ({type(error).__name__}).", code="internal")
-    return None
-
-
-def _index(claim: Claim, document: Document) -> None:
-    if claim.attempts > queue.MAX_ATTEMPTS:
-        raise RagadminError(
-            f"Indexing this file stopped the worker {queue.MAX_ATTEMPTS} times: "
-            "split it or save it in another format, and upload it again.",
-            code="interrupted",
-        )
-    queue.renew(claim, EXTRACTION_LEASE_SECONDS)
-    with files.local_file(document.storage_key) as path:
-        text = extract.extract(path, document.path)
-    _set_stage(claim, "chunking")
-    embedder = get_embedder(claim.tenant.embedding_model)
-    passages = chunking.split(text.markdown, embedder, claim.tenant.chunk_tokens)
-    if not passages:
-        raise ExtractionError("No text was found in this file.", code="no_text")
-    vectors = _embed(claim, embedder, passages)
-    _set_stage(claim, "storing")
-    _store(claim, document, text, passages, vectors)
-
-
-def _begin(claim: Claim) -> Document | None:
-    with tenant_context(claim.tenant):
-        documents = Document.objects.filter(pk=claim.document_id)
-        documents.update(
-            status=Document.Status.INDEXING, stage="extracting", error_code="", error_message=""
-        )
-        return documents.defer("markdown").first()
-
-
-def _set_stage(claim: Claim, stage: str) -> None:
-    """For the page. The lease is renewed with each stage: a worker that works keeps its document."""
-    queue.renew(claim)
-    with tenant_context(claim.tenant):
-        Document.objects.filter(pk=claim.document_id).update(stage=stage)
-
-
-def _embed(claim: Claim, embedder: Embedder, passages: list[Passage]) -> dict[str, str]:
-    """Vectors by content hash; only text that the tenant does not have yet goes to the model."""
-    texts = {store.hash_passage(passage): passage.embedded_text for passage in passages}
-    with tenant_context(claim.tenant):
-        vectors = store.find_vectors(claim.tenant, list(texts), embedder.dimension)
-    missing = [key for key in texts if key not in vectors]
-    for start in range(0, len(missing), EMBED_BATCH):
-        _set_stage(claim, _progress(start, len(missing)))
-        batch = missing[start : start + EMBED_BATCH]
-        rows = embedder.embed([texts[key] for key in batch])
-        vectors.update(zip(batch, map(as_halfvec, rows), strict=True))
-    return vectors
+def _set_stage(batch: Batch, stage: str) -> None:
+    """For the page, of batches that people can see at work."""
+    batch.show(stage)
 
 
 def _progress(done: int, total: int) -> str:
     """The column holds 20 characters."""
     return f"embedding {done}/{total}" if total < 10_000 else f"embedding {100 * done // total}%"
-
-
-def _store(
-    claim: Claim,
-    begun: Document,
-    text: ExtractedText,
-    passages: list[Passage],
-    vectors: dict[str, str],
-) -> None:
-    with tenant_context(claim.tenant):
-        document = _lock_unchanged(claim, begun)
-        store.replace_chunks(claim.tenant, document, passages, vectors)
-        document.status, document.stage = Document.Status.READY, ""
-        document.error_code = document.error_message = ""
-        document.indexed_hash = document.content_hash
-        document.markdown, document.title = text.markdown, text.title[:500]
-        document.media_type = text.media_type[:120] or document.media_type
-        document.page_count = text.page_count
-        document.chunk_count = len(passages)
-        document.token_count = sum(passage.token_count for passage in passages)
-        document.indexed_at = timezone.now()
-        document.save()
-        queue.finish(claim)
-    log.info("document indexed", document=str(document.pk), chunks=len(passages))
-
-
-def _lock_unchanged(claim: Claim, begun: Document) -> Document:
-    """Every upload has a storage key of its own. Raises Superseded, LeaseLost."""
-    document = _lock(claim)
-    if document is None or document.storage_key != begun.storage_key:
-        raise Superseded("The document changed while it was indexed.")
-    queue.hold(claim)
-    return document
-
-
-def _settle(claim: Claim, begun: Document, error: RagadminError) -> None:
-    """A failure of the old file says nothing about a new one, which is indexed next."""
-    if isinstance(error, queue.LeaseLost):
-        log.warning("lease lost", document=str(begun.pk))
-        return
-    with tenant_context(claim.tenant):
-        document = _lock(claim)
-        if document is None:
-            queue.finish(claim)
-        elif document.storage_key != begun.storage_key:
-            _put_back(claim, document)
-        elif error.permanent or claim.attempts >= queue.MAX_ATTEMPTS:
-            _fail(claim, document, error)
-        else:
-            _put_off(claim, document, error)
-
-
-def _put_back(claim: Claim, document: Document) -> None:
-    document.status, document.stage = Document.Status.QUEUED, ""
-    document.save(update_fields=["status", "stage", "updated_at"])
-    queue.put_back(claim)
-
-
-def _put_off(claim: Claim, document: Document, error: RagadminError) -> None:
-    log.warning("indexing put off", document=str(document.pk), code=error.code)
-    document.status, document.stage = Document.Status.QUEUED, "waiting to retry"
-    document.error_code, document.error_message = error.code[:20], error.message
-    document.save(update_fields=OUTCOME)
-    queue.put_off(claim)
-
-
-def _fail(claim: Claim, document: Document, error: RagadminError) -> None:
-    log.warning("document failed", document=str(document.pk), code=error.code)
-    document.status, document.stage = Document.Status.FAILED, ""
-    document.error_code, document.error_message = error.code[:20], error.message
-    document.save(update_fields=OUTCOME)
-    queue.finish(claim)
-
-
-def _lock(claim: Claim) -> Document | None:
-    documents = Document.objects.defer("markdown").select_for_update()
-    return documents.filter(pk=claim.document_id).first()

@@ -1,18 +1,21 @@
 """Chunks as they are searched. ORM for documents, SQL for chunks.
 
-One document's chunks are swapped in the caller's transaction, which raises the tenant's
-`corpus_revision`: a reader sees the old text or the new, never half.
+The chunks of documents are swapped in the caller's transaction, which raises the tenant's
+`corpus_revision`: a reader sees the old text or the new, never half. A passage that is still there
+keeps its row, its id and its vector.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
-from typing import TYPE_CHECKING
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 from django.db.models import F
 
+from retrieval.indexing import frequencies
+from retrieval.indexing.difference import Row, compare
+from retrieval.indexing.generations import generations
 from retrieval.terms import (
     TOTAL_TERM,
     as_sparsevec,
@@ -23,148 +26,232 @@ from retrieval.terms import (
 from tenants.models import Tenant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
 
-    from retrieval.models import Document
+    from retrieval.indexing.difference import DocumentText
+    from retrieval.indexing.generations import Generation
     from retrieval.types import Passage
     from tenants.config import TenantConfig
 
     AnyTenant = Tenant | TenantConfig
 
 # Each statement names the tenant beside row-level security, so that the planner sees one partition.
-# The first half of an advisory lock's key: term frequencies of one tenant change one after another.
+# The first half of an advisory lock's key: one tenant's chunks change one transaction after another.
 _LOCK_SPACE = 0x7261
 # Big documents go in slices, so that no statement holds hundreds of megabytes.
 _SLICE = 2_000
 
+_KNOWN = """
+SELECT DISTINCT content_hash FROM retrieval_chunk
+WHERE tenant_id = %s AND content_hash = ANY(%s) AND generation = ANY(%s)
+    AND vector_dims(embedding) = %s
+"""
+_EXISTING = """
+SELECT document_id, id, content_hash, heading_path, ordinal, start_char, end_char, access_level
+FROM retrieval_chunk
+WHERE tenant_id = %s AND document_id = ANY(%s) AND generation = %s ORDER BY document_id, ordinal
+"""
+# Rows that go and rows that move make room first: a place is unique at every moment.
+_STEP_ASIDE = """
+UPDATE retrieval_chunk SET ordinal = -1 - ordinal WHERE tenant_id = %s AND id = ANY(%s)
+"""
+_MOVE = """
+UPDATE retrieval_chunk chunk SET ordinal = new.ordinal, start_char = new.start_char,
+    end_char = new.end_char, access_level = new.access_level
+FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::int[], %s::text[])
+    AS new(id, ordinal, start_char, end_char, access_level)
+WHERE chunk.tenant_id = %s AND chunk.id = new.id
+"""
 _INSERT = """
-INSERT INTO retrieval_chunk (document_id, access_level, ordinal, text, heading_path, start_char,
-    end_char, content_hash, token_count, embedding, terms, term_weights)
-SELECT %s, %s, ordinal, text, heading_path, start_char, end_char, content_hash, token_count,
-    embedding::halfvec, terms::integer[], term_weights::sparsevec
-FROM unnest(%s::int[], %s::text[], %s::text[], %s::int[], %s::int[], %s::text[], %s::int[],
-    %s::text[], %s::text[], %s::text[])
-AS new(ordinal, text, heading_path, start_char, end_char, content_hash, token_count,
-    embedding, terms, term_weights)
+INSERT INTO retrieval_chunk (generation, document_id, access_level, ordinal, text, heading_path,
+    start_char, end_char, content_hash, token_count, terms, term_weights, embedding)
+SELECT %s, document_id, access_level, ordinal, text, heading_path, start_char, end_char,
+    content_hash, token_count, terms::integer[], term_weights::sparsevec, embedding::halfvec
+FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[], %s::text[], %s::int[], %s::int[],
+    %s::text[], %s::int[], %s::text[], %s::text[], %s::text[])
+AS new(document_id, access_level, ordinal, text, heading_path, start_char, end_char,
+    content_hash, token_count, terms, term_weights, embedding)
 """
-_COUNT_OLD_TERMS = """
-SELECT term, count(*) FROM retrieval_chunk, unnest(terms) AS term
-WHERE tenant_id = %(tenant)s AND document_id = %(document)s GROUP BY term
-UNION ALL SELECT %(total)s, count(*) FROM retrieval_chunk
-WHERE tenant_id = %(tenant)s AND document_id = %(document)s
+# The vector of the same text is copied in the database.
+_INSERT_COPIES = """
+INSERT INTO retrieval_chunk (generation, document_id, access_level, ordinal, text, heading_path,
+    start_char, end_char, content_hash, token_count, terms, term_weights, embedding)
+SELECT %s, new.document_id, new.access_level, new.ordinal, new.text, new.heading_path,
+    new.start_char, new.end_char, new.content_hash, new.token_count, new.terms::integer[],
+    new.term_weights::sparsevec, (
+        SELECT known.embedding FROM retrieval_chunk known
+        WHERE known.tenant_id = %s AND known.content_hash = new.content_hash
+            AND known.generation = ANY(%s) AND vector_dims(known.embedding) = %s LIMIT 1)
+FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[], %s::text[], %s::int[], %s::int[],
+    %s::text[], %s::int[], %s::text[], %s::text[])
+AS new(document_id, access_level, ordinal, text, heading_path, start_char, end_char,
+    content_hash, token_count, terms, term_weights)
 """
-_ADD_FREQUENCIES = """
-INSERT INTO retrieval_termfrequency AS old (term, chunks)
-SELECT * FROM unnest(%s::int[], %s::int[]) AS new(term, chunks) ORDER BY 1
-ON CONFLICT (tenant_id, term) DO UPDATE SET chunks = old.chunks + EXCLUDED.chunks
-"""
-_VECTORS = """
-SELECT DISTINCT ON (content_hash) content_hash, embedding::text FROM retrieval_chunk
-WHERE tenant_id = %s AND content_hash = ANY(%s) AND vector_dims(embedding) = %s
+_DELETE = f"""
+WITH gone AS (
+    DELETE FROM retrieval_chunk WHERE tenant_id = %s AND id = ANY(%s)
+    RETURNING generation, terms)
+{frequencies.COUNT}
+"""  # noqa: S608 - of constants
+_DELETE_OF_DOCUMENTS = f"""
+WITH gone AS (
+    DELETE FROM retrieval_chunk WHERE tenant_id = %s AND document_id = ANY(%s)
+    RETURNING generation, terms)
+{frequencies.COUNT}
+"""  # noqa: S608 - of constants
+_SET_ACCESS_LEVEL = """
+UPDATE retrieval_chunk SET access_level = %s WHERE tenant_id = %s AND document_id = ANY(%s)
 """
 
 
-def hash_passage(passage: Passage) -> str:
-    return hashlib.sha256(passage.embedded_text.encode()).hexdigest()
+class VectorGone(Exception):
+    """A text whose vector was to be copied left the tenant meanwhile: it has to be embedded."""
 
 
-def find_vectors(tenant: AnyTenant, hashes: Sequence[str], dimension: int) -> dict[str, str]:
-    """Vectors that the tenant already has for the same text, in pgvector's text form."""
+def find_known(tenant: Tenant, generation: Generation, hashes: Iterable[str]) -> set[str]:
+    """Texts of which the tenant has a vector of the generation's model."""
+    values = [
+        tenant.id,
+        list(set(hashes)),
+        _same_model(tenant, generation),
+        generation.embedding_dimension,
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(_VECTORS, [tenant.id, list(set(hashes)), dimension])
-        return dict(cursor.fetchall())
+        cursor.execute(_KNOWN, values)
+        return {row[0] for row in cursor.fetchall()}
 
 
 def replace_chunks(
-    tenant: AnyTenant, document: Document, passages: Sequence[Passage], vectors: Mapping[str, str]
+    tenant: Tenant,
+    generation: Generation,
+    texts: Sequence[DocumentText],
+    vectors: Mapping[str, str],
 ) -> None:
-    """Swaps all chunks of the (locked) document. `vectors` by `hash_passage`."""
+    """Makes the (locked) documents' chunks of the generation those given.
+
+    `vectors` by `hash_passage`, in pgvector's text form; what is missing in them is copied from the
+    same text. Raises VectorGone. The caller raises the revision when all generations are stored.
+    """
     lock_chunks(tenant)
-    change = _remove(tenant, document.pk)
-    length = typical_length(tenant.chunk_tokens)
-    for start in range(0, len(passages), _SLICE):
-        change.update(_insert(document, passages[start : start + _SLICE], vectors, length))
-    _add_frequencies(tenant, change)
-    raise_revision(tenant)
+    difference = compare(texts, _read_existing(tenant, generation, texts))
+    if difference.leaving:
+        _run(_STEP_ASIDE, [tenant.id, difference.leaving])
+    change: Counter[int] = Counter()
+    for rows in _slices(difference.new):
+        change.update(_insert(tenant, generation, rows, vectors))
+    if difference.gone:
+        rows = _run(_DELETE, [tenant.id, difference.gone])
+        change.update(frequencies.as_changes(rows, -1).get(generation.number, {}))
+    for moved in _slices(difference.moved):
+        _run(_MOVE, [*_columns(moved), tenant.id])
+    frequencies.add_frequencies(tenant, {generation.number: change})
 
 
 def remove_chunks(tenant: AnyTenant, document_id: UUID) -> None:
+    remove_chunks_of(tenant, [document_id])
+
+
+def remove_chunks_of(tenant: AnyTenant, document_ids: Sequence[UUID]) -> None:
+    """Of all generations."""
     lock_chunks(tenant)
-    _add_frequencies(tenant, _remove(tenant, document_id))
+    rows = _run(_DELETE_OF_DOCUMENTS, [tenant.id, list(document_ids)])
+    frequencies.add_frequencies(tenant, frequencies.as_changes(rows, -1))
     raise_revision(tenant)
 
 
 def set_access_level(tenant: AnyTenant, document_id: UUID, access_level: str) -> None:
-    """Of the same text: it stays searchable, from now on for other people."""
+    set_access_levels(tenant, [document_id], access_level)
+
+
+def set_access_levels(tenant: AnyTenant, document_ids: Sequence[UUID], access_level: str) -> None:
+    """Of the same texts: they stay searchable, from now on for other people."""
     lock_chunks(tenant)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE retrieval_chunk SET access_level = %s WHERE tenant_id = %s AND document_id = %s",
-            [access_level, tenant.id, document_id],
-        )
+    _run(_SET_ACCESS_LEVEL, [access_level, tenant.id, list(document_ids)])
     raise_revision(tenant)
 
 
 def lock_chunks(tenant: AnyTenant) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK_SPACE, tenant.id])
+    _run("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK_SPACE, tenant.id])
 
 
 def raise_revision(tenant: AnyTenant) -> None:
     Tenant.objects.filter(pk=tenant.id).update(corpus_revision=F("corpus_revision") + 1)
 
 
-def _remove(tenant: AnyTenant, document_id: UUID) -> Counter[int]:
-    """Deletes the chunks; returns by how much each term's count changes."""
-    with connection.cursor() as cursor:
-        names = {"tenant": tenant.id, "document": document_id, "total": TOTAL_TERM}
-        cursor.execute(_COUNT_OLD_TERMS, names)
-        change = Counter({term: -chunks for term, chunks in cursor.fetchall()})
-        cursor.execute(
-            "DELETE FROM retrieval_chunk WHERE tenant_id = %s AND document_id = %s",
-            [tenant.id, document_id],
-        )
-    return change
+def _same_model(tenant: Tenant, generation: Generation) -> list[int]:
+    """Generations whose vectors are as good: a change of the chunks' size keeps the model."""
+    model = (generation.embedding_model, generation.embedding_dimension)
+    others = generations(tenant)
+    same = [
+        each.number for each in others if (each.embedding_model, each.embedding_dimension) == model
+    ]
+    return [generation.number, *same]
+
+
+def _read_existing(
+    tenant: Tenant, generation: Generation, texts: Sequence[DocumentText]
+) -> Mapping[UUID, list[Row]]:
+    ids = [text.document_id for text in texts]
+    existing: dict[UUID, list[Row]] = defaultdict(list)
+    for document_id, *row in _run(_EXISTING, [tenant.id, ids, generation.number]):
+        existing[document_id].append(Row(*row))
+    return existing
 
 
 def _insert(
-    document: Document, passages: Sequence[Passage], vectors: Mapping[str, str], length: float
+    tenant: Tenant,
+    generation: Generation,
+    rows: Sequence[tuple[DocumentText, Passage, str]],
+    vectors: Mapping[str, str],
 ) -> Counter[int]:
-    hashes = [hash_passage(passage) for passage in passages]
-    weights = [
-        saturated_frequencies(term_counts(passage.embedded_text), length) for passage in passages
-    ]
-    columns = [
-        [passage.ordinal for passage in passages],
-        [passage.text for passage in passages],
-        [passage.heading_path for passage in passages],
-        [passage.start_char for passage in passages],
-        [passage.end_char for passage in passages],
-        hashes,
-        [passage.token_count for passage in passages],
-        [vectors[key] for key in hashes],
-        [_as_array(each) for each in weights],
-        [as_sparsevec(each) for each in weights],
-    ]
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT, [document.pk, document.access_level, *columns])
-    change = Counter(term for each in weights for term in each)
-    change[TOTAL_TERM] = len(passages)
+    """Returns in how many of the chunks each term stands."""
+    length = typical_length(generation.chunk_tokens)
+    change: Counter[int] = Counter()
+    own: list[tuple[Any, ...]] = []
+    copied: list[tuple[Any, ...]] = []
+    for text, passage, key in rows:
+        weights = saturated_frequencies(term_counts(passage.embedded_text), length)
+        change.update(weights.keys())
+        row = (
+            text.document_id, text.access_level, passage.ordinal, passage.text,
+            passage.heading_path, passage.start_char, passage.end_char, key, passage.token_count,
+            _as_array(weights), as_sparsevec(weights),
+        )  # fmt: skip
+        if key in vectors:
+            own.append((*row, vectors[key]))
+        else:
+            copied.append(row)
+    change[TOTAL_TERM] = len(rows)
+    if own:
+        _run(_INSERT, [generation.number, *_columns(own)])
+    if copied:
+        _insert_copies(tenant, generation, copied)
     return change
+
+
+def _insert_copies(tenant: Tenant, generation: Generation, rows: list[tuple[Any, ...]]) -> None:
+    known = find_known(tenant, generation, [row[7] for row in rows])
+    if any(row[7] not in known for row in rows):
+        raise VectorGone
+    same = [tenant.id, _same_model(tenant, generation), generation.embedding_dimension]
+    _run(_INSERT_COPIES, [generation.number, *same, *_columns(rows)])
+
+
+def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _slices(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(rows), _SLICE):
+        yield rows[start : start + _SLICE]
 
 
 def _as_array(terms: Iterable[int]) -> str:
     return "{" + ",".join(map(str, sorted(terms))) + "}"
 
 
-def _add_frequencies(tenant: AnyTenant, change: Mapping[int, int]) -> None:
-    kept = {term: delta for term, delta in change.items() if delta}
-    fewer = [term for term, delta in kept.items() if delta < 0]
+def _run(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(_ADD_FREQUENCIES, [list(kept), list(kept.values())])
-        cursor.execute(
-            "DELETE FROM retrieval_termfrequency"
-            " WHERE tenant_id = %s AND term = ANY(%s) AND chunks <= 0",
-            [tenant.id, fewer],
-        )
+        cursor.execute(statement, values)
+        return cursor.fetchall() if cursor.description else []

@@ -6,7 +6,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import InMemoryStorage, Storage
 
 from retrieval.indexing import queue
-from retrieval.indexing.index import index_document
+from retrieval.indexing.index import index_batch
 from retrieval.models import Document
 from retrieval.services.documents import Upload, store_upload
 from tenants.context import tenant_context
@@ -57,16 +57,22 @@ def claim(tenant, worker="worker") -> queue.Claim:
 
 def claim_or_none(tenant, worker="worker") -> queue.Claim | None:
     """The tenant's next document. What other tests left is thrown away."""
-    while (found := queue.claim_next(worker)) is not None:
-        if found.tenant == tenant:
+    first, *others = claim_batch(tenant, worker) or [None]
+    queue.give_back(others)
+    return first
+
+
+def claim_batch(tenant, worker="worker") -> list[queue.Claim]:
+    while found := queue.claim_batch(worker):
+        if found[0].tenant == tenant:
             return found
-        DocumentJob.objects.filter(pk=found.job_id).delete()
-    return None
+        DocumentJob.objects.filter(pk__in=[each.job_id for each in found]).delete()
+    return []
 
 
 def index_all(tenant) -> None:
-    while (found := claim_or_none(tenant)) is not None:
-        index_document(found)
+    while found := claim_batch(tenant):
+        index_batch(found)
 
 
 def read(tenant, document) -> Document:

@@ -10,7 +10,7 @@ from django.core.files.base import ContentFile
 from django.db import connection
 
 from ragadmin.errors import Conflict, InvalidRequest, PermissionDenied, TooLarge
-from retrieval.indexing.index import index_next_document
+from retrieval.indexing.index import index_next_batch
 from retrieval.models import Chunk, Document, Source
 from retrieval.services.documents import delete_document, retry_document, store_upload
 from tenants.context import tenant_context
@@ -194,7 +194,7 @@ def test_document_deleted_while_it_waits_is_not_indexed(tenant):
     document = upload(tenant)
     delete_document(tenant=tenant, document_id=document.pk)
     assert not DocumentJob.objects.filter(tenant=tenant).exists()
-    index_next_document("worker")
+    index_next_batch("worker")
     assert texts(tenant) == []
 
 

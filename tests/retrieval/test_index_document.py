@@ -7,7 +7,7 @@ from django.core.files import storage
 from django.db import connection, connections
 from django.db.models.functions import Now
 
-from retrieval.indexing import queue
+from retrieval.indexing import index, queue
 from retrieval.indexing.index import index_document
 from retrieval.models import Chunk, Document
 from retrieval.services.documents import delete_document
@@ -103,12 +103,10 @@ def test_known_text_keeps_its_vector(tenant):
 
 def test_upload_during_indexing_is_indexed_next(tenant):
     document = upload(tenant, content=b"The gate opens at nine.")
-    old = claim(tenant)
-    with tenant_context(tenant):
-        begun = Document.objects.get()
+    late = begin(tenant)
     upload(tenant, content=b"The gate opens at ten.")
     assert claim_or_none(tenant) is None
-    store_late(old, begun)
+    late.finish()
     assert read(tenant, document).status == "queued"
     assert texts(tenant) == []
     index_all(tenant)
@@ -117,12 +115,9 @@ def test_upload_during_indexing_is_indexed_next(tenant):
 
 def test_document_deleted_during_indexing_stays_deleted(tenant):
     document = upload(tenant)
-    old = claim(tenant)
-    with tenant_context(tenant):
-        begun = Document.objects.get()
+    late = begin(tenant)
     delete_document(tenant=tenant, document_id=document.pk)
-    store_late(old, begun)
-    index_document(old)
+    late.finish()
     with tenant_context(tenant):
         assert not Document.objects.exists()
     assert texts(tenant) == []
@@ -193,13 +188,11 @@ def alter_chunks(tenant, change: str) -> None:
     connections["owner"].close()
 
 
-def store_late(old: queue.Claim, begun: Document) -> None:
-    """What a worker does that read the document before it changed."""
-    from retrieval.indexing import index
-
-    error = index._try(old, begun)
-    assert error is not None
-    index._settle(old, begun, error)
+def begin(tenant) -> index.Batch:
+    """What a worker does that reads the document before it changes."""
+    late = index.Batch([claim(tenant)])
+    late.begin()
+    return late
 
 
 def end_leases(tenant) -> None:

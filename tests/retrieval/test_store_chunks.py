@@ -4,9 +4,12 @@ import random
 import threading
 from collections import Counter
 
+import pytest
 from django.db import Error, connection
 
 from retrieval.indexing import store
+from retrieval.indexing.difference import DocumentText, hash_passage
+from retrieval.indexing.generations import current_generation, next_generation
 from retrieval.models import Chunk, Document, Source, TermFrequency
 from retrieval.terms import TOTAL_TERM, term_counts
 from retrieval.types import Passage
@@ -20,7 +23,12 @@ def make_document(tenant, path: str) -> Document:
     with tenant_context(tenant):
         source, _ = Source.objects.get_or_create(name="Uploads", defaults={"kind": "upload"})
         return Document.objects.create(
-            source=source, path=path, access_level="public", content_hash="", size_bytes=1
+            source=source,
+            external_id=path,
+            path=path,
+            access_level="public",
+            content_hash="",
+            size_bytes=1,
         )
 
 
@@ -30,10 +38,16 @@ def passages(*texts: str) -> list[Passage]:
 
 def store_texts(tenant, document: Document, *texts: str) -> None:
     found = passages(*texts)
-    vectors = {store.hash_passage(passage): VECTOR for passage in found}
+    vectors = {hash_passage(passage): VECTOR for passage in found}
     with tenant_context(tenant):
         Document.objects.select_for_update().get(pk=document.pk)
-        store.replace_chunks(tenant, document, found, vectors)
+        replace(tenant, document, found, vectors)
+
+
+def replace(tenant, document: Document, found: list[Passage], vectors, generation=None) -> None:
+    text = DocumentText(document.pk, document.access_level, found)
+    store.replace_chunks(tenant, generation or current_generation(tenant), [text], vectors)
+    store.raise_revision(tenant)
 
 
 def frequencies(tenant) -> dict[int, int]:
@@ -74,8 +88,8 @@ def test_failed_swap_leaves_the_old_text(tenant):
     store_texts(tenant, document, "old text")
     try:
         with tenant_context(tenant):
-            store.replace_chunks(tenant, document, passages("new text"), {})
-    except KeyError:
+            replace(tenant, document, passages("new text"), {})
+    except store.VectorGone:
         pass
     with tenant_context(tenant):
         assert [chunk.text for chunk in Chunk.objects.all()] == ["old text"]
@@ -133,10 +147,28 @@ def test_many_writers_at_once_keep_the_frequencies_right(tenant):
     assert frequencies(tenant) == expected_frequencies(tenant)
 
 
-def test_vectors_of_another_dimension_are_not_taken(tenant):
+def test_vectors_of_another_model_are_not_taken(tenant):
     document = make_document(tenant, "a")
     store_texts(tenant, document, "one")
-    key = store.hash_passage(passages("one")[0])
+    key = hash_passage(passages("one")[0])
+    current = current_generation(tenant)
+    tenant.next_generation = 2
+    tenant.next_embedding_model = "openai:other"
+    tenant.next_embedding_dimension, tenant.next_chunk_tokens = 384, 100
     with tenant_context(tenant):
-        assert list(store.find_vectors(tenant, [key], 384)) == [key]
-        assert store.find_vectors(tenant, [key], 1536) == {}
+        assert store.find_known(tenant, current, [key]) == {key}
+        other = next_generation(tenant)
+        assert store.find_known(tenant, other, [key]) == set()
+        with pytest.raises(store.VectorGone):
+            replace(tenant, document, passages("one"), {}, other)
+        tenant.next_embedding_model = tenant.embedding_model
+        smaller = next_generation(tenant)
+        assert store.find_known(tenant, smaller, [key]) == {key}
+        replace(tenant, document, passages("one"), {}, smaller)
+    with tenant_context(tenant):
+        assert list(Chunk.objects.order_by("generation").values_list("generation", flat=True)) == [
+            1,
+            2,
+        ]
+        totals = TermFrequency.objects.filter(term=TOTAL_TERM).order_by("generation")
+        assert list(totals.values_list("generation", "chunks")) == [(1, 1), (2, 1)]

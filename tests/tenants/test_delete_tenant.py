@@ -248,11 +248,11 @@ def index_until(found, stage, act) -> None:
     reached, go_on = threading.Event(), threading.Event()
     set_stage = index._set_stage
 
-    def wait_at(claim, name):
-        if name == stage and claim is found:
+    def wait_at(batch, name):
+        if name == stage and batch._claims == [found]:
             reached.set()
             go_on.wait(30)
-        set_stage(claim, name)
+        set_stage(batch, name)
 
     errors = []
 

@@ -109,10 +109,10 @@ def test_a_table_that_no_tenant_has_is_still_a_fault_of_the_code(tenant):
 
 def test_its_documents_wait_and_the_other_tenants_are_indexed(dropped):
     queue.enqueue(dropped.tenant, uuid.uuid4())
-    claim = queue.claim_next("worker")
-    while claim is not None and claim.tenant.pk != dropped.tenant.pk:
-        claim = queue.claim_next("worker")
-    index.index_document(claim)
+    claims = queue.claim_batch("worker")
+    while claims and claims[0].tenant.pk != dropped.tenant.pk:
+        claims = queue.claim_batch("worker")
+    index.index_batch(claims)
     job = DocumentJob.objects.get(tenant=dropped.tenant)
     assert job.lease_until is None
 

@@ -24,7 +24,7 @@ from django.db import connection, connections
 
 from ragadmin.errors import Conflict, InvalidRequest
 from ragadmin.installation import PROJECT_DIR
-from retrieval.indexing.index import index_next_document
+from retrieval.indexing.index import index_next_batch
 from retrieval.models import Chunk, Document, Feedback, QueryTrace, Source, TermFrequency
 from retrieval.providers.embedders import get_embedder
 from retrieval.query.answer import answer
@@ -259,7 +259,7 @@ def test_documents_that_waited_are_indexed_here(level, tmp_path):
     remove_tenant(tenant=tenant, actor=None)
     copy = import_(path).tenant
     assert DocumentJob.objects.filter(tenant=copy).count() == 1
-    while index_next_document("test"):
+    while index_next_batch("test"):
         pass
     with tenant_context(copy):
         assert Document.objects.get().status == "ready"

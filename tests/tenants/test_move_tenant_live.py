@@ -13,7 +13,7 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 
 from retrieval.events import AnswerDone
-from retrieval.indexing.index import index_next_document
+from retrieval.indexing.index import index_next_batch
 from retrieval.models import Chunk, Document, QueryTrace, TermFrequency
 from retrieval.query.answer import answer, embed_question, find
 from retrieval.query.generate import close_clients
@@ -94,7 +94,7 @@ class Syncing(threading.Thread):
             uploaded_by="sync",
         )
         self.expected[path] = f"About {WORDS[number % 5]}, as of {number}."
-        while index_next_document("test"):
+        while index_next_batch("test"):
             pass
 
 

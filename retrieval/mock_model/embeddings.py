@@ -9,6 +9,9 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
+from retrieval.mock_model.names import read_embedding_name
+
+REFUSED = "unembeddable"
 WORD = re.compile(r"[^\W_]+")
 DIMENSIONS = {
     "text-embedding-3-small": 1536,
@@ -23,7 +26,11 @@ def embedding_response(request: dict[str, Any]) -> dict[str, Any]:
     """The body of POST /v1/embeddings. Raises ValueError for input that is not text or tokens."""
     model = str(request.get("model", "mock-embedding"))
     texts = _texts(request.get("input"))
-    dimension = int(request.get("dimensions") or DIMENSIONS.get(model, DEFAULT_DIMENSION))
+    behaviour = read_embedding_name(model)
+    if behaviour.is_refusing and any(REFUSED in text for text in texts):
+        raise ValueError(f"{REFUSED} texts are refused.")
+    usual = behaviour.dimension or DIMENSIONS.get(model, DEFAULT_DIMENSION)
+    dimension = int(request.get("dimensions") or usual)
     encode = as_base64 if request.get("encoding_format") == "base64" else list
     data = [
         {"object": "embedding", "index": i, "embedding": encode(embed(text, dimension))}

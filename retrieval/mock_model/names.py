@@ -7,6 +7,8 @@ mock-garbage                     200 with something that is neither JSON nor a r
 mock-drop-<n>                    closes the connection after n tokens
 mock-hang                        accepts the request and never answers
 mock-badcite                     cites [99] beside a passage that is there
+mock-embedding-<ms>-<dimension>  vectors of that length, after that time; with -refusing at its end
+                                 none for a text that holds the word unembeddable
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 
 PACE = re.compile(r"mock-(\d+(?:\.\d+)?)-(\d+)-(\d+(?:\.\d+)?)")
 FAILURE = re.compile(r"mock-(error|drop)-(\d+)|mock-(garbage|hang|badcite)")
+EMBEDDING = re.compile(r"mock-embedding-(\d+)-(\d+)(-refusing)?")
 # The installation's default models among them: the stub stands in for those too.
 LISTED = (
     "mock",
@@ -54,3 +57,20 @@ def read_name(model: str) -> Behaviour:
         kind, value, plain = failure.groups()
         return Behaviour(0, None, 0.005, kind or plain, int(value or 0))
     return Behaviour(0.3, None, 0.02)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingBehaviour:
+    """`dimension` 0: the usual one."""
+
+    delay_s: float = 0.0
+    dimension: int = 0
+    is_refusing: bool = False
+
+
+def read_embedding_name(model: str) -> EmbeddingBehaviour:
+    found = EMBEDDING.fullmatch(model)
+    if found is None:
+        return EmbeddingBehaviour()
+    milliseconds, dimension, refusing = found.groups()
+    return EmbeddingBehaviour(float(milliseconds) / 1000, int(dimension), bool(refusing))

@@ -14,7 +14,7 @@ from ragadmin.errors import ConfigurationError
 from retrieval.mock_model import http, payloads
 from retrieval.mock_model.answers import compose
 from retrieval.mock_model.embeddings import embedding_response
-from retrieval.mock_model.names import Behaviour, read_name
+from retrieval.mock_model.names import Behaviour, read_embedding_name, read_name
 
 if TYPE_CHECKING:
     import argparse
@@ -82,7 +82,9 @@ class MockModel(asyncio.Protocol):
             asked = json.loads(body)
             self.counters.recent.append(asked)
             if path == "/embeddings":
-                self._send(http.json_response(embedding_response(asked)))
+                response = http.json_response(embedding_response(asked))
+                self.answering = True
+                self._later(read_embedding_name(str(asked.get("model"))).delay_s, response, False)
             else:
                 self._chat(asked)
         except (ValueError, KeyError, TypeError, AttributeError) as error:

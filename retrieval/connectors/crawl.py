@@ -16,7 +16,9 @@ from ragadmin.errors import TooLarge
 from retrieval.connectors.base import SkippedItem, SourceItem, SourceUnavailable
 from retrieval.connectors.http_client import NoAnswer
 from retrieval.connectors.links import normalise, readable
+from retrieval.connectors.page_types import has_no_text
 from retrieval.connectors.pages import Page, ask_for_changes, kept_links, read_page, wants_body
+from retrieval.names import make_legible, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -110,6 +112,8 @@ class Crawl:
             self._seen.add(url)
             if not self._scope.includes(url) and url != self._scope.start:
                 yield _skip(url, "The patterns of the source leave it out.", "excluded")
+            elif not is_known and has_no_text(url):
+                yield _skip(url, "Files of this type cannot be read.", "unsupported_type")
             elif not self._robots.allows(url):
                 yield _skip(url, "robots.txt asks not to read it.", "robots_disallowed")
             else:
@@ -181,7 +185,7 @@ class Crawl:
         yield from self._follow(page.facts.links)
         canonical = page.facts.canonical or url
         if page.suffix is None:
-            yield _skip(url, "It is of a type that cannot be read.", "unsupported")
+            yield _skip(url, "Files of this type cannot be read.", "unsupported_type")
         elif page.facts.noindex:
             yield _skip(url, "It asks not to be indexed.", "noindex")
         elif not self._scope.includes(url):
@@ -279,5 +283,5 @@ def _skip(url: str, reason: str, code: str, *, is_failure: bool = False) -> Skip
 
 
 def show(url: str) -> str:
-    """The address without its scheme, in letters, at most as long as a path may be."""
-    return readable(url.partition("://")[2])[:1000]
+    """The address as people read it, without its scheme."""
+    return shorten(make_legible(readable(url.partition("://")[2])))

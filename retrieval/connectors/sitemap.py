@@ -122,7 +122,7 @@ def _parse(body: bytes, url: str, sitemap: Sitemap) -> list[str]:
     children: list[str] = []
     try:
         for is_page, location, changed in _read_entries(body):
-            found = normalise(location, url)
+            found = normalise(location, url) if location else None
             if found and is_page:
                 sitemap.pages[found] = changed
             elif found:

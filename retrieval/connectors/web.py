@@ -17,7 +17,7 @@ from retrieval.connectors.base import (
 from retrieval.connectors.crawl import Crawl, ask_patiently
 from retrieval.connectors.http_client import HttpClient, NoAnswer
 from retrieval.connectors.links import folder_of, normalise, origin_of
-from retrieval.connectors.page_types import filename_for, suffix_for
+from retrieval.connectors.page_types import filename_for, readable_bytes, suffix_for
 from retrieval.connectors.pages import ask_for_changes, read_page
 from retrieval.connectors.robots import MAX_REDIRECTS, Robots, read_robots
 from retrieval.connectors.scope import Scope, is_same_site, move_prefix
@@ -162,7 +162,8 @@ class WebConnector(Connector):
                 f"Files of the type {answer.media_type} cannot be read.", code="unsupported"
             )
         name = filename_for(external_id, page.suffix)
-        return Content(answer.body, name, page.fingerprint, page.state)
+        data = readable_bytes(answer, page.suffix)
+        return Content(data, name, page.fingerprint, page.state)
 
     def _get(self, url: str) -> Answer:
         try:

@@ -25,8 +25,11 @@ HOST = "127.0.0.1"
 class Stack:
     """Uses the settings of `make run`, so that pages are tested with the files they are served with."""
 
-    def __init__(self, services: dict, *, model: str = "") -> None:
-        """`model`, such as mock-20-60-5, makes answers come from the stub instead of being quoted."""
+    def __init__(self, services: dict, *, model: str = "", sync_root: Path | None = None) -> None:
+        """`model`, such as mock-20-60-5, makes answers come from the stub instead of being quoted.
+
+        Folders below `sync_root` can be sources.
+        """
         self.folder: Path = services["folder"]
         self.port, self.model_port = free_port(), free_port()
         self.url = f"http://{HOST}:{self.port}"
@@ -38,6 +41,7 @@ class Stack:
             "REDIS_URL": services["redis"],
             "RAGADMIN_SECRET_KEY": settings.SECRET_KEY,
             "RAGADMIN_DATA_DIR": str(self.folder),
+            "RAGADMIN_SYNC_ROOTS": str(sync_root or ""),
             "OPENAI_BASE_URL": self.model_url if model else "",
             "OPENAI_API_KEY": "not-checked" if model else "",
         }

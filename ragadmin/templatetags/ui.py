@@ -22,7 +22,7 @@ register = template.Library()
 UNKNOWN = "–"
 BADGES = {
     "ok": ("active", "ready", "succeeded", "up", "ok", "reachable"),
-    "warn": ("suspended", "cancelled", "degraded", "skipped"),
+    "warn": ("suspended", "cancelled", "degraded", "skipped", "partial", "needs_confirmation"),
     "bad": ("failed", "down", "revoked", "unreachable", "error"),
     "info": ("queued", "indexing", "running", "pending"),
 }
@@ -54,7 +54,9 @@ def icon(name: str, label: str = "") -> SafeString:
 def status_badge(status: object) -> SafeString:
     text = str(status)
     kind = _BADGE_OF.get(text, "neutral")
-    return format_html('<span class="badge badge-{}">{}</span>', kind, text.capitalize())
+    return format_html(
+        '<span class="badge badge-{}">{}</span>', kind, text.replace("_", " ").capitalize()
+    )
 
 
 @register.filter

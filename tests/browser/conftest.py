@@ -27,10 +27,16 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.browser)
 
 
+@pytest.fixture(scope="module")
+def sync_root(tmp_path_factory):
+    """Folders below it can be sources."""
+    return tmp_path_factory.mktemp("sources")
+
+
 # By module, so that no worker is left to take the documents of the tests that come after.
 @pytest.fixture(scope="module")
-def stack(services, django_db_setup):
-    with Stack(services, model="mock-150-40-15").running() as running:
+def stack(services, django_db_setup, sync_root):
+    with Stack(services, model="mock-150-40-15", sync_root=sync_root).running() as running:
         yield running
 
 

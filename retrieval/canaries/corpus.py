@@ -21,6 +21,7 @@ from django.db import Error
 from django.utils import timezone
 
 from ragadmin.errors import RagadminError, Unavailable
+from retrieval.connectors.web_config import clean_web_config
 from retrieval.events import AnswerDone, AnswerFailed
 from retrieval.indexing import queue, run_paths
 from retrieval.indexing.index import index_document
@@ -187,7 +188,7 @@ def _make_source(level: str, word: str) -> CanarySource:
     source = Source.objects.create(
         name=f"Canary {word}",
         kind=SOURCE_KIND,
-        config={"url": f"https://{word}.invalid/"},
+        config=clean_web_config({"url": f"https://{word}.invalid/"}),
         access_level=level,
         created_by=WORKER,
     )

@@ -33,7 +33,7 @@ OPERATOR_ROOTS = ("api/v1/tenants/", "operator/")
 OPEN_ROOTS = ("healthz", "readyz", "accounts/", "api/schema/", "api/docs/", "^api/")
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 # Of things that every installation has, and no tenant.
-INSTALLATION_IDS = {"pk": 1, "number": UUID(int=1)}
+INSTALLATION_IDS = {"pk": 1, "number": UUID(int=1), "kind": "folder"}
 # Of things that a person may not see without its access level.
 LEVELLED = frozenset({"document_id", "source_id", "run_id"})
 # What the route wants to read before it looks for the id.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from contextlib import contextmanager
 from datetime import datetime
@@ -118,6 +119,7 @@ class OtherFolder:
 
     def _connect_azure(self) -> Any:
         module = self._load("adlfs")
+        check_no_ambient_azure()
         secret = {name: self._credentials.get(name) for name in ("account_key", "sas_token")}
         return module.AzureBlobFileSystem(
             account_name=self._options.get("account_name"),
@@ -204,6 +206,18 @@ def has_settled(info: Mapping[str, Any]) -> bool:
 def _changed_at(info: Mapping[str, Any]) -> datetime | None:
     changed = info.get("mtime") or info.get("last_modified")
     return changed if isinstance(changed, datetime) else None
+
+
+def check_no_ambient_azure() -> None:
+    """Its client falls back on these, and so would read for a tenant what is the operator's."""
+    name = next((name for name in os.environ if name.startswith("AZURE_STORAGE_")), None)
+    if name is not None:
+        raise SourceUnavailable(
+            f"Azure sources are off while the environment sets {name}: whoever runs this"
+            " installation has to unset it.",
+            code="ambient_credentials",
+            permanent=True,
+        )
 
 
 def read_service_account(text: str) -> dict[str, Any]:

@@ -59,9 +59,11 @@ class Indexed:
     run_ids: frozenset[UUID] = frozenset()
 
 
-def index_next_batch(worker: str, places: int | None = None) -> Indexed | None:
+def index_next_batch(
+    worker: str, places: int | None = None, tenant: Tenant | None = None
+) -> Indexed | None:
     """Claims some documents of one tenant and indexes them. None when none are waiting."""
-    claims = queue.claim_batch(worker, places)
+    claims = queue.claim_batch(worker, places, tenant)
     return index_batch(claims) if claims else None
 
 

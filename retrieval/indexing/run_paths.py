@@ -18,7 +18,8 @@ KINDS = ("added", "updated", "deleted", "unchanged", "failed", "skipped")
 
 
 def pack(paths: Mapping[str, Sequence[Entry]]) -> bytes:
-    text = json.dumps({kind: entries for kind, entries in paths.items() if entries})
+    """Each kind in order of its paths."""
+    text = json.dumps({kind: sorted(entries) for kind, entries in paths.items() if entries})
     return zlib.compress(text.encode(), level=1)
 
 

@@ -15,10 +15,9 @@ from django.conf import settings
 from ragadmin.errors import TooLarge
 from retrieval.connectors.base import SkippedItem, SourceItem, SourceUnavailable
 from retrieval.connectors.http_client import NoAnswer
-from retrieval.connectors.links import normalise, readable
+from retrieval.connectors.links import normalise, show
 from retrieval.connectors.page_types import has_no_text
 from retrieval.connectors.pages import Page, ask_for_changes, kept_links, read_page, wants_body
-from retrieval.names import make_legible, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -33,9 +32,10 @@ if TYPE_CHECKING:
 MAX_FAILED_SHARE = 0.2
 FEWEST_FAILURES = 3
 FAILURES_TO_GIVE_UP = 10
-# How long a server that is busy may ask us to wait, and how often.
+# How long a server that is busy may ask us to wait. With the time for both tries it must stay below
+# the lease of a run, which is renewed with each item.
 MAX_RETRY_AFTER = 20
-MAX_TRIES = 3
+MAX_TRIES = 2
 # Links to different addresses that are remembered for each page that may be listed.
 LINKS_PER_PAGE = 20
 # A sitemap's date counts when the page was read so long after it.
@@ -152,6 +152,7 @@ class Crawl:
         try:
             answer = self._ask(url)
         except TooLarge as error:
+            self._hides_links = True
             yield _skip(url, error.message, error.code, is_failure=True)
         except NoAnswer as error:
             yield from self._fail(url, error.message, error.code)
@@ -280,8 +281,3 @@ def _item(url: str, page: Page) -> SourceItem:
 
 def _skip(url: str, reason: str, code: str, *, is_failure: bool = False) -> SkippedItem:
     return SkippedItem(show(url), reason, code, is_failure=is_failure)
-
-
-def show(url: str) -> str:
-    """The address as people read it, without its scheme."""
-    return shorten(make_legible(readable(url.partition("://")[2])))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import httpcore2
 
 from ragadmin.errors import RagadminError, TooLarge
+from retrieval.connectors.base import SourceUnavailable
 from retrieval.connectors.hosts import resolve_public
 from retrieval.connectors.links import origin_of
 
@@ -62,7 +63,13 @@ class Answer:
 
     @property
     def location(self) -> str:
-        return self.headers.get("location", "") if self.status in {301, 302, 303, 307, 308} else ""
+        if self.status not in {301, 302, 303, 307, 308}:
+            return ""
+        value = self.headers.get("location", "")
+        try:
+            return value.encode("latin-1").decode("utf-8")
+        except UnicodeDecodeError:
+            return value
 
 
 def read_all(_: Answer) -> bool:
@@ -75,7 +82,7 @@ class HttpClient:
     def __init__(self, origin: str, credentials: Mapping[str, str], gap: float) -> None:
         self.origin = origin
         self.gap = gap
-        self._authorization = make_authorization(credentials)
+        self._credentials = credentials
         self._network = _CheckedNetwork()
         self._pool = httpcore2.ConnectionPool(
             max_connections=2, keepalive_expiry=60, network_backend=self._network
@@ -97,8 +104,8 @@ class HttpClient:
         """Raises NoAnswer, TooLarge, and SourceUnavailable for a private address."""
         sent = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip"}
         sent |= headers or {}
-        if self._authorization and origin_of(url) == self.origin:
-            sent["Authorization"] = self._authorization
+        if origin_of(url) == self.origin:
+            sent |= authorize(self._credentials)
         for is_last in (False, True):
             self._wait_for_turn()
             self._network.deadline = time.monotonic() + seconds
@@ -144,13 +151,21 @@ class HttpClient:
             return answer
 
 
-def make_authorization(credentials: Mapping[str, str]) -> str:
-    if credentials.get("token"):
-        return f"Bearer {credentials['token']}"
-    if credentials.get("username") or credentials.get("password"):
-        pair = f"{credentials.get('username', '')}:{credentials.get('password', '')}"
-        return f"Basic {base64.b64encode(pair.encode()).decode('ascii')}"
-    return ""
+def authorize(credentials: Mapping[str, str]) -> dict[str, str]:
+    """Raises SourceUnavailable for a token that no header can carry."""
+    username, password = credentials.get("username", ""), credentials.get("password", "")
+    if token := credentials.get("token", "").strip():
+        if not (token.isascii() and token.isprintable()):
+            raise SourceUnavailable(
+                "The token has characters that no token has. Enter it again.",
+                code="forbidden",
+                permanent=True,
+            )
+        return {"Authorization": f"Bearer {token}"}
+    if username or password:
+        pair = base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
+        return {"Authorization": f"Basic {pair}"}
+    return {}
 
 
 def _plain(error: Exception) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
 
 from retrieval.connectors.base import MAX_EXTERNAL_ID_BYTES
+from retrieval.names import make_legible, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,6 +99,11 @@ def readable(text: str) -> str:
     """Escapes replaced by the letters they stand for, where all of them are letters."""
     plain = unquote(text, errors="strict") if _is_text(text) else text
     return plain if plain.isprintable() else text
+
+
+def show(url: str) -> str:
+    """The address as people read it, without its scheme."""
+    return shorten(make_legible(readable(url.partition("://")[2])))
 
 
 def _is_text(text: str) -> bool:

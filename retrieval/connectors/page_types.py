@@ -26,6 +26,11 @@ SUFFIXES = {
     "application/csv": "csv",
     "text/tab-separated-values": "tsv",
     "application/json": "json",
+    "application/jsonl": "json",
+    "application/x-ndjson": "json",
+    "application/yaml": "txt",
+    "application/x-yaml": "txt",
+    "text/yaml": "txt",
     "application/xml": "xml",
     "text/xml": "xml",
     "application/x-ipynb+json": "ipynb",
@@ -44,7 +49,14 @@ SUFFIXES = {
 VAGUE = frozenset(
     {"", "application/octet-stream", "binary/octet-stream", "application/zip", "text/plain"}
 )
-OTHER_ENDINGS = {"htm": "html", "xhtml": "html", "markdown": "md", "mdx": "md"}
+OTHER_ENDINGS = {
+    "htm": "html",
+    "xhtml": "html",
+    "markdown": "md",
+    "mdx": "md",
+    "jsonl": "json",
+    "ndjson": "json",
+}
 # Only encodings of text: Python also knows codecs that are none.
 CHARSET = re.compile(
     r"(?:windows-|cp|iso-8859-)\d+|koi8-[ru]|gb\w+|big5|shift[-_]jis|euc-\w\w", re.ASCII

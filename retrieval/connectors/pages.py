@@ -67,10 +67,15 @@ def make_fingerprint(answer: Answer, suffix: str, validators: Mapping[str, str])
 
 def read_validators(answer: Answer) -> dict[str, str]:
     etag = answer.headers.get("etag", "").strip()
-    if etag and len(etag) <= MAX_VALIDATOR and etag.isprintable():
+    if etag and _can_be_sent_back(etag):
         return {"etag": etag}
     changed = answer.headers.get("last-modified", "").strip()
-    return {"modified": changed} if _is_settled(changed, answer.headers.get("date", "")) else {}
+    is_settled = _is_settled(changed, answer.headers.get("date", ""))
+    return {"modified": changed} if is_settled and _can_be_sent_back(changed) else {}
+
+
+def _can_be_sent_back(value: str) -> bool:
+    return len(value) <= MAX_VALIDATOR and value.isascii() and value.isprintable()
 
 
 def _is_settled(changed: str, now: str) -> bool:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
 
 from ragadmin.errors import TooLarge
-from retrieval.connectors.base import SourceUnavailable
+from retrieval.connectors.base import SkippedItem, SourceUnavailable
 from retrieval.connectors.http_client import NoAnswer, unpack
-from retrieval.connectors.links import normalise
+from retrieval.connectors.links import normalise, show
 from retrieval.connectors.robots import get_following
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def find_sitemaps(robots: Robots, prefix: str) -> list[str]:
 
 def add_sitemap(
     client: HttpClient, url: str, sitemap: Sitemap, *, is_required: bool = False
-) -> None:
-    """Nothing is added where there is none. Raises SourceUnavailable for all that could hide pages."""
+) -> Iterator[SkippedItem]:
+    """Each file that was read; none where there is no sitemap. Raises SourceUnavailable."""
     try:
         children = _read_file(client, url, sitemap)
     except NoSitemap as error:
@@ -63,8 +63,16 @@ def add_sitemap(
                 f"There is no sitemap: {error}", code="not_found", permanent=True
             ) from None
         return
+    yield _tell(url, sitemap)
     for child in children:
         _read_child(client, child, sitemap)
+        yield _tell(child, sitemap)
+
+
+def _tell(url: str, sitemap: Sitemap) -> SkippedItem:
+    return SkippedItem(
+        show(url), f"A sitemap. {len(sitemap.pages):,} pages are listed up to here.", "sitemap"
+    )
 
 
 def _read_child(client: HttpClient, url: str, sitemap: Sitemap) -> None:

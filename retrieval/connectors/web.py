@@ -25,7 +25,7 @@ from retrieval.connectors.sitemap import Sitemap, add_sitemap, find_sitemaps
 from retrieval.connectors.web_config import clean_web_config
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     from retrieval.connectors.base import KnownItem, SkippedItem, SourceItem
     from retrieval.connectors.http_client import Answer
@@ -79,7 +79,7 @@ class WebConnector(Connector):
             max_pages=self.config["max_pages"],
             seconds=self._listing_seconds(),
         )
-        sitemap = self._read_sitemap(scope, robots)
+        sitemap = yield from self._read_sitemap(scope, robots)
         if sitemap is not None:
             yield from crawl.follow_sitemap(sitemap.pages)
         else:
@@ -136,14 +136,16 @@ class WebConnector(Connector):
                 f"{url}: {error.message}", code=error.code, permanent=True
             ) from None
 
-    def _read_sitemap(self, scope: Scope, robots: Robots) -> Sitemap | None:
+    def _read_sitemap(
+        self, scope: Scope, robots: Robots
+    ) -> Generator[SkippedItem, None, Sitemap | None]:
         """None where there is none of these pages, so that links have to be followed."""
         sitemap = Sitemap()
         if self.config["sitemap"]:
-            add_sitemap(self._client, self.config["sitemap"], sitemap, is_required=True)
+            yield from add_sitemap(self._client, self.config["sitemap"], sitemap, is_required=True)
             return sitemap
         for url in find_sitemaps(robots, scope.prefix):
-            add_sitemap(self._client, url, sitemap)
+            yield from add_sitemap(self._client, url, sitemap)
         return sitemap if any(map(scope.covers, sitemap.pages)) else None
 
     def fetch(self, external_id: str) -> Content:

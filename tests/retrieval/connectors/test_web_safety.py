@@ -137,6 +137,31 @@ def test_token_is_sent_as_bearer(site):
     assert {each.headers["Authorization"] for each in site.requests} == {"Bearer s3cret"}
 
 
+@pytest.mark.parametrize("token", ["sécret", "two\nlines", "nul\x00"])
+def test_token_that_no_header_can_carry_is_refused_and_not_told(site, token):
+    site.add("/")
+    with pytest.raises(SourceUnavailable) as raised:
+        list_site(site.url(), credentials={"token": token})
+    assert raised.value.permanent
+    assert token not in raised.value.message
+    assert site.requests == []
+
+
+def test_strange_headers_of_a_server_make_no_trouble(site):
+    strange = {
+        "ETag": '"\xe9"',
+        "Last-Modified": "\xe9",
+        "Retry-After": "\xe9",
+        "X-Robots-Tag": ":,:",
+    }
+    site.add("/", "a", has_etag=False, headers=strange)
+    site.redirect("/a", "/gr\xc3\xbc\xc3\x9fe")
+    site.add("/gr%C3%BC%C3%9Fe", headers={"Content-Type": "text/html; charset=\xe9"})
+    first = list_site(site.url())
+    assert first.paths == ["/", "/gr%C3%BC%C3%9Fe"]
+    assert list_site(site.url(), first.known).known.keys() == first.known.keys()
+
+
 def test_proxies_of_the_environment_are_not_used(site, other, monkeypatch):
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, other.url())

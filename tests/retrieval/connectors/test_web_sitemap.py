@@ -61,7 +61,9 @@ def test_index_of_packed_sitemaps_is_read(site):
     packed = gzip.compress(urlset(site.url("/docs/a")))
     site.put("/a.xml.gz", packed, media_type="application/gzip")
     site.put("/b.xml", urlset(site.url("/docs/b")), **XML)
-    assert list_site(site.url("/docs/"), sitemap="/map.xml").paths == ["/docs/a", "/docs/b"]
+    listing = list_site(site.url("/docs/"), sitemap="/map.xml")
+    assert listing.paths == ["/docs/a", "/docs/b"]
+    assert listing.reasons == dict.fromkeys(["/map.xml", "/a.xml.gz", "/b.xml"], "sitemap")
 
 
 def test_page_that_answers_in_html_where_a_sitemap_would_be_is_none(site):

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
 
@@ -39,12 +40,15 @@ class Request:
 
 
 class Website:
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.scheme = "https" if tls else "http"
         self.pages: dict[str, Page] = {}
         self.requests: list[Request] = []
         self.connections = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._server.website = self
         self.port = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
@@ -59,7 +63,7 @@ class Website:
         self._thread.join()
 
     def url(self, path: str = "/") -> str:
-        return f"http://localhost:{self.port}{path}"
+        return f"{self.scheme}://localhost:{self.port}{path}"
 
     def add(self, path: str, *links: str, text: str = "", head: str = "", **options) -> Page:
         anchors = "".join(f'<p><a href="{link}">there</a></p>' for link in links)

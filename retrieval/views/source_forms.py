@@ -14,7 +14,7 @@ from ragadmin.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
 from retrieval.schedule_form import TIMEZONES, ScheduleForm, entered_schedule, initial_schedule
 from retrieval.services.schedules import schedules_of
 from retrieval.services.sources import create_source, update_source
-from retrieval.source_forms import FORMS, SourceForm
+from retrieval.source_forms import FORMS
 from retrieval.source_view import KINDS
 from retrieval.sync_selectors import find_source
 from retrieval.views.sources import begin_run
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from django.http import HttpResponse
 
     from retrieval.models import Source
+    from retrieval.source_form import SourceForm
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

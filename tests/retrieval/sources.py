@@ -42,7 +42,12 @@ def make_run(tenant, source, *, status="succeeded", paths=None, **values) -> Syn
     plan = {
         **dict.fromkeys(("added", "updated", "deleted", "unchanged", "failed", "skipped"), 0),
         **{kind: len(found) for kind, found in entries.items()},
-        **{"listed": 5, "renamed": 0, "read": 1, "bytes": 2048, "tokens": 500, "cost_usd": "0"},
+        "listed": 5,
+        "renamed": 0,
+        "read": 1,
+        "bytes": 2048,
+        "tokens": 500,
+        "cost_usd": "0",
         "reason": "",
     }
     defaults = {

@@ -6,9 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePath
 
-import charset_normalizer
-
 from ragadmin.errors import ExtractionError
+from retrieval.indexing.encodings import decode_text
 from retrieval.indexing.zip_archive import check_sizes, name_zip_format
 
 OFFICE = "application/vnd.openxmlformats-officedocument"
@@ -46,6 +45,8 @@ TEXT_FORMATS = {
     "csv": "csv",
     "tsv": "tsv",
     "json": "json",
+    "jsonl": "json",
+    "ndjson": "json",
     "xml": "xml",
     "ipynb": "ipynb",
     "eml": "eml",
@@ -83,21 +84,6 @@ SIGNATURES = {
 OLE_SIGNATURE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
 
-BYTE_ORDER_MARKS = (
-    (b"\xef\xbb\xbf", "utf-8-sig"),
-    (b"\xff\xfe\x00\x00", "utf-32"),
-    (b"\x00\x00\xfe\xff", "utf-32"),
-    (b"\xff\xfe", "utf-16"),
-    (b"\xfe\xff", "utf-16"),
-)
-CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
-# Only encodings of text: Python also knows codecs that are none, such as punycode.
-META_CHARSET = re.compile(
-    rb"<meta[^>]{0,200}?charset\s{0,9}=\s{0,9}[\"']?"
-    rb"((?:windows-|cp|iso-8859-)\d+|koi8-[ru]|gb\w+|big5|shift.jis|euc-\w\w|utf-\w+)\b",
-    re.IGNORECASE,
-)
-NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 HTML_START = re.compile(
     r"\s*(<!--((?!-->).)*-->\s*)*<(!doctype html|html|head|body)\b", re.I | re.S
 )
@@ -193,65 +179,6 @@ def name_text_format(text: str, suffix: str) -> str:
     if found == "eml" and not MAIL_START.match(text[:65536].replace("\r\n", "\n")):
         return "txt"
     return found
-
-
-def decode_text(data: bytes) -> str | None:
-    """The text, or None where the bytes are no text in any encoding."""
-    text = _decode(data)
-    if text is None:
-        return None
-    controls = len(CONTROL_CHARACTERS.findall(text))
-    return None if controls > max(2, len(text) * 0.01) else text
-
-
-def _decode(data: bytes) -> str | None:
-    for mark, encoding in BYTE_ORDER_MARKS:
-        if data.startswith(mark):
-            return data.decode(encoding, errors="replace")
-    wide = _guess_utf16(data)
-    if wide:
-        return data.decode(wide, errors="replace")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        text = data.decode("utf-8", errors="replace")
-    # A few broken bytes in a UTF-8 text do not make it another encoding.
-    if text.count("\ufffd") * 10 < len(NOT_ASCII.findall(text)):
-        return text
-    return _decode_legacy(data)
-
-
-def _guess_utf16(data: bytes) -> str | None:
-    """UTF-16 without a mark: mostly ASCII text has a zero in every second byte."""
-    sample = data[:4096]
-    half = len(sample) // 2
-    for offset, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
-        zeros, others = sample[offset::2].count(0), sample[1 - offset :: 2].count(0)
-        if half > 3 and zeros > half * 0.6 and others < half * 0.05:
-            return encoding
-    return None
-
-
-def _decode_legacy(data: bytes) -> str | None:
-    declared = META_CHARSET.search(data[:4096])
-    if declared:
-        try:
-            return data.decode(declared[1].decode("ascii"), errors="replace")
-        except LookupError:
-            pass
-    sample = data[:65536]
-    # Western text is mostly ASCII letters; where others prevail, the statistics are worth their time.
-    if sum(byte > 127 for byte in sample) < len(sample) * 0.3:
-        return _decode_western(data)
-    best = charset_normalizer.from_bytes(sample[:16384]).best()
-    return data.decode(best.encoding, errors="replace") if best else _decode_western(data)
-
-
-def _decode_western(data: bytes) -> str:
-    try:
-        return data.decode("cp1252")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
 
 
 def suffix_of(filename: str) -> str:

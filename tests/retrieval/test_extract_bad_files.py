@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from ragadmin.errors import ExtractionError
 from retrieval.indexing.extract import ExtractionPool
 from tests.files import documents, hostile
 
+MADE_BY_PROGRAMS = Path(documents.__file__).parent / "made_by_programs"
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(40)
 WINDOWS_PROGRAM = b"MZ\x90\x00\x03\x00\x00\x00" + bytes(200) + b"This program cannot be run"
 
@@ -73,8 +75,9 @@ def test_unsupported_file(refuse, content, filename, told):
         (hostile.encrypted_office(), "a.docx"),
         (hostile.password_protected_zip(), "a.docx"),
         (documents.open_document("<manifest:encryption-data/>"), "a.odt"),
+        ((MADE_BY_PROGRAMS / "protected.xlsx").read_bytes(), "rates.xlsx"),
     ],
-    ids=["pdf", "office", "zip", "odt"],
+    ids=["pdf", "office", "zip", "odt", "excel"],
 )
 def test_encrypted_file(refuse, content, filename):
     error = refuse(content, filename)
@@ -107,6 +110,12 @@ def test_corrupt_file(refuse, content, filename):
     assert "upload the new copy" in error.message
 
 
+@pytest.mark.parametrize("filename", ["book.epub", "policy.odt", "rates.xlsx", "slides.pptx"])
+def test_half_of_a_file_is_corrupt(refuse, filename):
+    content = (MADE_BY_PROGRAMS / filename).read_bytes()
+    assert refuse(content[: len(content) // 2], filename).code == "corrupt"
+
+
 def test_scanned_pdf_has_no_text(refuse):
     error = refuse(documents.scanned_pdf(), "scan.pdf")
     assert error.code == "no_text"
@@ -132,6 +141,21 @@ def test_file_that_unpacks_to_too_much(refuse, content):
     error = refuse(content, "a.docx" if content.startswith(b"PK") else "a.md")
     assert error.code == "too_large"
     assert "Split it into smaller documents" in error.message
+
+
+@pytest.mark.parametrize(
+    ("content", "filename"),
+    [
+        (hostile.entity_bomb(), "bomb.xml"),
+        (documents.zipped({"word/document.xml": hostile.entity_bomb()}), "bomb.docx"),
+        ('{"a":' * 50_000 + "1" + "}" * 50_000, "deep.json"),
+        ("[" * 100_000 + "]" * 100_000, "deep.json"),
+    ],
+    ids=["xml", "docx", "objects", "lists"],
+)
+def test_file_that_grows_or_nests_without_end(refuse, content, filename):
+    data = content.encode() if isinstance(content, str) else content
+    assert refuse(data, filename).code == "too_large"
 
 
 def test_archive_inside_a_document_is_left_alone(pool, tmp_path):

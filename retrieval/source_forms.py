@@ -159,7 +159,7 @@ class WebForm(SyncedSourceForm):
     )
     include = Lines(
         label="Only addresses that match",
-        help_text="One pattern a line, for the part after the start. Empty: every page.",
+        help_text="One pattern a line, for the path of the address: /guide/ or *.pdf. Empty: every page.",
         widget=_lines("guide/"),
     )
     exclude = Lines(

@@ -92,7 +92,8 @@ class S3Folder:
     def _read_body(self, body: Any, max_bytes: int) -> bytes:
         from fsspec.asyn import sync
 
-        return sync(self._client.loop, _read_all, body, max_bytes, timeout=WHOLE_FILE_S)
+        data: Any = sync(self._client.loop, _read_all, body, max_bytes, timeout=WHOLE_FILE_S)
+        return data
 
     def _call(self, method: str, **arguments: str) -> dict[str, Any]:
         if self._client is None:
@@ -113,6 +114,8 @@ class S3Folder:
                 "connect_timeout": CONNECT_S,
                 "read_timeout": ANSWER_S,
                 "retries": {"mode": "standard", "total_max_attempts": 3},
+                # They would connect in our place, to where we cannot see.
+                "proxies": {},
                 # Not every server of one's own has a name for each bucket.
                 "s3": {"addressing_style": "path" if endpoint else "auto"},
                 "connector_args": {"socket_factory": guard_sockets(endpoint)},

@@ -7,6 +7,8 @@ import importlib.util
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, unquote
 
+import fsspec
+
 from retrieval.connectors.base import ItemGone, SourceUnavailable
 from retrieval.connectors.local_files import ESCAPED
 from retrieval.connectors.selection import is_dropping
@@ -85,7 +87,9 @@ def load(module: str, label: str, package: str) -> ModuleType:
 
 
 def describe_missing(label: str, package: str) -> str:
+    # These two fit only the fsspec of their own version.
+    pin = f"=={fsspec.__version__}" if package in {"s3fs", "gcsfs"} else ""
     return (
         f"{label} needs the Python package {package}, which is not installed: whoever runs this"
-        f" installation runs .venv/bin/python -m pip install {package}, and restarts it."
+        f" installation runs .venv/bin/python -m pip install {package}{pin}, and restarts it."
     )

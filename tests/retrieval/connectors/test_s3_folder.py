@@ -5,10 +5,12 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import boto3
 import pytest
@@ -218,6 +220,13 @@ def test_without_credentials_only_what_is_public_is_read(s3, bucket, open_bucket
     assert open_bucket(f"s3://{bucket}", {}).fetch("a.md").data == b"x"
 
 
+def test_proxies_of_the_environment_are_not_used(s3, bucket, open_bucket, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    connector = open_bucket(f"s3://{bucket}")
+    assert list(connector.list_items({})) == []
+
+
 def test_a_server_that_is_down_is_said_to_be_unreachable(settings, open_bucket):
     port = free_port()
     settings.PRIVATE_SOURCE_HOSTS = [f"127.0.0.1:{port}"]
@@ -235,6 +244,35 @@ def test_a_server_at_a_private_address_is_refused_by_default(s3, bucket, setting
         list(open_bucket(f"s3://{bucket}").list_items({}))
     assert (raised.value.code, raised.value.permanent) == ("private_address", True)
     assert "RAGADMIN_PRIVATE_HOSTS" in raised.value.message
+
+
+class Redirecting(BaseHTTPRequestHandler):
+    target = ""
+
+    def do_GET(self):
+        self.send_response(307)
+        self.send_header("Location", self.target)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *arguments):
+        pass
+
+
+def test_a_server_cannot_lead_to_a_private_address(server, s3, bucket, settings, open_bucket):
+    """Its own address is allowed, and what it points to is another."""
+    put(s3, bucket, **{"a.md": b"secret"})
+    s3.put_object_acl(Bucket=bucket, Key="a.md", ACL="public-read")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Redirecting) as leading:
+        Redirecting.target = f"{server}/{bucket}/a.md"
+        threading.Thread(target=leading.serve_forever, daemon=True).start()
+        host = f"127.0.0.1:{leading.server_port}"
+        settings.PRIVATE_SOURCE_HOSTS = [host]
+        connector = open_bucket(f"s3://{bucket}", {}, endpoint=f"http://{host}")
+        with pytest.raises(SourceUnavailable) as raised:
+            connector.fetch("a.md")
+        leading.shutdown()
+    assert raised.value.code == "private_address"
 
 
 def test_a_name_that_does_not_exist_is_said_not_to(open_bucket):

@@ -84,8 +84,9 @@ def test_text_of_any_common_encoding_is_read(read, text, encoding):
 
 
 def test_stray_control_characters_do_not_turn_a_text_into_another_script(read):
-    text = "An ordinary text in which something odd stands. " * 20
-    assert read(text.replace("odd", "o\x07dd\x1b"), "a.txt").markdown == text
+    text = "An ordinary text in which something stands. " * 20
+    for control in ("\x00", "\x07", "\x1b"):
+        assert read(f"{text}{control}{text}", "a.txt").markdown == text + text
 
 
 def test_guessing_an_encoding_takes_no_longer_for_hostile_bytes(read):

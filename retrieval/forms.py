@@ -6,23 +6,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils import timezone
 
+from retrieval.document_list import NEWEST_FIRST, SORTS
 from retrieval.models import Document, QueryTrace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-# What a list can be sorted by, and the column behind each. A leading "-" turns the order round.
-DOCUMENT_SORTS = {
-    "updated": "updated_at",
-    "path": "path",
-    "status": "status",
-    "size": "size_bytes",
-    "chunks": "chunk_count",
-}
-NEWEST_FIRST = "-updated"
+    from django.db.models import QuerySet
+    from django.forms import BoundField
+
+PAGE_SIZES = (25, 50, 100, 200)
 
 
 class FilterForm(forms.Form):
@@ -41,7 +37,7 @@ def choices(any_label: str, values: Sequence[str]) -> list[tuple[str, str]]:
     return [("", any_label), *((value, value.replace("_", " ").capitalize()) for value in values)]
 
 
-def _search_box(placeholder: str) -> forms.CharField:
+def search_box(placeholder: str) -> forms.CharField:
     attributes = {"type": "search", "placeholder": placeholder, "autocomplete": "off"}
     return forms.CharField(
         required=False, max_length=200, label="Search", widget=forms.TextInput(attributes)
@@ -49,40 +45,52 @@ def _search_box(placeholder: str) -> forms.CharField:
 
 
 class DocumentFilter(FilterForm):
-    q = _search_box("Path or title")
+    """`sources` are names by id; both they and `reasons` are what the caller's documents have."""
+
+    q = search_box("Path or title")
     status = forms.ChoiceField(
         required=False, choices=choices("Any status", Document.Status.values)
     )
+    source = forms.ChoiceField(required=False)
     access_level = forms.ChoiceField(required=False, label="Access level")
+    error_code = forms.ChoiceField(required=False, label="Reason")
 
-    def __init__(self, data: Any, *, access_levels: Sequence[str]) -> None:
+    def __init__(
+        self,
+        data: Any,
+        *,
+        access_levels: Sequence[str],
+        sources: Mapping[str, str],
+        reasons: Mapping[str, str],
+    ) -> None:
         super().__init__(data, auto_id="filter-%s")
+        self.fields["source"].choices = [("", "Any source"), *sources.items()]
         self.fields["access_level"].choices = choices("Any level", access_levels)
-        self.access_levels = access_levels
+        self.fields["error_code"].choices = [("", "Any reason"), *reasons.items()]
+
+    @property
+    def offered(self) -> list[BoundField]:
+        """Choices between one thing and nothing are not offered."""
+        fields = [self["source"], self["access_level"], self["error_code"]]
+        return [each for each in fields if len(each.field.choices) > 2 or self.value(each.name)]
 
     @property
     def sort(self) -> str:
         asked = self.data.get("sort", "")
-        return asked if asked.removeprefix("-") in DOCUMENT_SORTS else NEWEST_FIRST
+        return asked if asked.removeprefix("-") in SORTS else NEWEST_FIRST
 
-    def visible(self) -> QuerySet[Document]:
-        """Every document that the caller may see, without the long text column."""
-        return Document.objects.filter(access_level__in=self.access_levels).defer("markdown")
+    @property
+    def size(self) -> int:
+        asked = self.data.get("size", "")
+        return int(asked) if asked in map(str, PAGE_SIZES) else PAGE_SIZES[0]
 
-    def documents(self) -> QuerySet[Document]:
-        found = self.visible()
-        if words := self.value("q"):
-            found = found.filter(Q(path__icontains=words) | Q(title__icontains=words))
-        if status := self.value("status"):
-            found = found.filter(status=status)
-        if level := self.value("access_level"):
-            found = found.filter(access_level=level)
-        sign = "-" if self.sort.startswith("-") else ""
-        return found.order_by(f"{sign}{DOCUMENT_SORTS[self.sort.removeprefix('-')]}", "id")
+    def wanted(self) -> dict[str, str]:
+        """As `retrieval.selectors.filter_documents` takes it."""
+        return {name: value for name in self.fields if (value := self.value(name))}
 
 
 class TraceFilter(FilterForm):
-    q = _search_box("Words of the question")
+    q = search_box("Words of the question")
     rating = forms.ChoiceField(
         required=False,
         choices=[

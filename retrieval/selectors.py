@@ -34,14 +34,14 @@ def find_document(document_id: UUID, access_levels: Sequence[str]) -> Document:
 def filter_documents(
     documents: QuerySet[Document], wanted: Mapping[str, str]
 ) -> QuerySet[Document]:
-    """By `status`, `source` (its id), `access_level` and `q`. Raises InvalidRequest."""
+    """By `status`, `source` (its id), `access_level`, `error_code` and `q`. Raises InvalidRequest."""
     if "\0" in "".join(wanted.values()):
         raise InvalidRequest("A filter holds a NUL character: leave it out.")
     status = wanted.get("status", "")
     if status and status not in Document.Status.values:
         choices = ", ".join(Document.Status.values)
         raise InvalidRequest(f"status is one of {choices}.", extra={"field": "status"})
-    for name in ("status", "source", "access_level"):
+    for name in ("status", "source", "access_level", "error_code"):
         if value := wanted.get(name):
             documents = documents.filter(**{name: value})
     if words := wanted.get("q"):

@@ -86,3 +86,56 @@ class UploadedSerializer(serializers.Serializer[Any]):
 
 class UploadsSerializer(serializers.Serializer[Any]):
     documents = UploadedSerializer(many=True)
+
+
+class DocumentFilterSerializer(serializers.Serializer[Any]):
+    """As the list is filtered. Empty: every document that the caller may see."""
+
+    status = serializers.ChoiceField(choices=Document.Status.values, required=False)
+    source = serializers.UUIDField(required=False)
+    access_level = serializers.CharField(required=False)
+    error_code = serializers.CharField(required=False)
+    q = serializers.CharField(required=False)
+
+    def to_internal_value(self, data: Any) -> Any:
+        """A misspelled filter would mean every document."""
+        unknown = sorted(set(data) - set(self.fields)) if isinstance(data, dict) else []
+        if unknown:
+            raise serializers.ValidationError(
+                {str(unknown[0]): ["There is no such filter: " + ", ".join(self.fields) + "."]}
+            )
+        return super().to_internal_value(data)
+
+
+class BulkSerializer(serializers.Serializer[Any]):
+    """Either `ids` or `filter` says which documents."""
+
+    action = serializers.ChoiceField(choices=["retry", "delete", "set_access_level"])
+    ids = serializers.ListField(child=serializers.UUIDField(), required=False, max_length=1000)
+    filter = DocumentFilterSerializer(required=False)
+    access_level = serializers.CharField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("ids" in attrs) == ("filter" in attrs):
+            raise serializers.ValidationError("Say which documents: send either ids or filter.")
+        if (attrs["action"] == "set_access_level") != ("access_level" in attrs):
+            raise serializers.ValidationError(
+                "access_level goes with the action set_access_level, and only with it."
+            )
+        return attrs
+
+
+class RefusedSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class BulkResultSerializer(serializers.Serializer[Any]):
+    """With a filter, `refused` names the first 100 of `refused_count`. `left` could not be done in
+    the time that one request has: send it again."""
+
+    done = serializers.IntegerField()
+    refused = RefusedSerializer(many=True)
+    refused_count = serializers.IntegerField()
+    left = serializers.IntegerField()

@@ -3,19 +3,29 @@ from __future__ import annotations
 from django.urls import path
 
 from retrieval.views import (
+    bulk,
     comparison,
     document,
     documents,
     feedback,
+    indexing_settings,
     isolation,
     overview,
     playground,
+    source_forms,
+    sources,
+    sync_runs,
     traces,
 )
 
 COMPARISON = "operator/isolation/comparison/"
 DOCUMENTS = "t/<slug:slug>/documents/"
 DOCUMENT = f"{DOCUMENTS}<uuid:document_id>/"
+SOURCES = "t/<slug:slug>/sources/"
+SOURCE = f"{SOURCES}<uuid:source_id>/"
+RUNS = "t/<slug:slug>/sync-runs/"
+RUN = f"{RUNS}<uuid:run_id>/"
+INDEXING = "t/<slug:slug>/settings/indexing/"
 TRACES = "t/<slug:slug>/traces/"
 
 urlpatterns = [
@@ -25,11 +35,32 @@ urlpatterns = [
     path(f"{COMPARISON}cancel/", comparison.cancel, name="operator-isolation-compare-cancel"),
     path("t/<slug:slug>/", overview.overview, name="tenant-overview"),
     path(DOCUMENTS, documents.list_documents, name="documents"),
+    path(f"{DOCUMENTS}bulk/", bulk.change_many, name="documents-bulk"),
     path(f"{DOCUMENTS}upload/", documents.upload_documents, name="document-upload"),
     path(DOCUMENT, document.show_document, name="document"),
     path(f"{DOCUMENT}file/", document.download_document, name="document-file"),
     path(f"{DOCUMENT}retry/", documents.retry, name="document-retry"),
     path(f"{DOCUMENT}delete/", documents.delete, name="document-delete"),
+    path(SOURCES, sources.list_sources, name="sources"),
+    path(f"{SOURCES}schedule/", source_forms.say_schedule, name="source-schedule"),
+    path(f"{SOURCES}new/<slug:kind>/", source_forms.new_source, name="source-new"),
+    path(SOURCE, sources.show_source, name="source"),
+    path(f"{SOURCE}edit/", source_forms.edit_source, name="source-edit"),
+    path(f"{SOURCE}delete/", sources.delete, name="source-delete"),
+    path(f"{SOURCE}sync/", sources.sync, name="source-sync"),
+    path(f"{SOURCE}pause/", sources.pause, name="source-pause"),
+    path(f"{SOURCE}resume/", sources.resume, name="source-resume"),
+    path(RUNS, sync_runs.list_runs, name="sync-runs"),
+    path(RUN, sync_runs.show_run, name="sync-run"),
+    path(f"{RUN}confirm/", sync_runs.confirm, name="sync-run-confirm"),
+    path(f"{RUN}cancel/", sync_runs.cancel, name="sync-run-cancel"),
+    path(f"{RUN}retry/", sync_runs.retry, name="sync-run-retry"),
+    path(f"{RUN}undo/", sync_runs.undo, name="sync-run-undo"),
+    path(INDEXING, indexing_settings.show, name="indexing-settings"),
+    path(f"{INDEXING}start/", indexing_settings.start, name="indexing-start"),
+    path(f"{INDEXING}cancel/", indexing_settings.cancel, name="indexing-cancel"),
+    path(f"{INDEXING}retry/", indexing_settings.retry, name="indexing-retry"),
+    path(f"{INDEXING}switch/", indexing_settings.switch, name="indexing-switch"),
     path("t/<slug:slug>/playground/", playground.show_playground, name="playground"),
     path(TRACES, traces.list_traces, name="traces"),
     path(f"{TRACES}<uuid:trace_id>/", traces.show_trace, name="trace"),

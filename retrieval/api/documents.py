@@ -15,11 +15,14 @@ from ragadmin.drf import HasScope, Pages, TenantAPIView, tenant_required
 from ragadmin.errors import InvalidRequest, RagadminError, TooLarge
 from retrieval.selectors import filter_documents, find_document, list_chunks, visible_documents
 from retrieval.serializers import (
+    BulkResultSerializer,
+    BulkSerializer,
     ChunkSerializer,
     DocumentSerializer,
     UploadSerializer,
     UploadsSerializer,
 )
+from retrieval.services.bulk import FILTERS, Action, Selection, change_documents
 from retrieval.services.documents import Upload, delete_document, retry_document, store_upload
 from tenants.config import Caller
 from tenants.context import tenant_context
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
     from django.core.files.uploadedfile import UploadedFile
     from rest_framework.request import Request
 
-FILTERS = ("status", "source", "access_level", "q")
 CAN_READ = HasScope("query", "ingest", "admin")
 CAN_WRITE = HasScope("ingest")
 
@@ -84,6 +86,38 @@ class DocumentList(ReadOrWrite, APIView):
                 errors[0].extra["documents"] = entries
             raise errors[0]
         return Response({"documents": entries}, status=202)
+
+
+class DocumentBulk(APIView):
+    """Not under TenantAPIView: it takes one transaction after another."""
+
+    permission_classes = (CAN_WRITE,)
+
+    @extend_schema(
+        operation_id="documents_bulk", request=BulkSerializer, responses=BulkResultSerializer
+    )
+    def post(self, request: Request) -> Response:
+        """Tries again, deletes or moves many documents: those named, or all that match a filter."""
+        caller = _caller(request)
+        asked = BulkSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        values = asked.validated_data
+        wanted = {name: str(value) for name, value in values.get("filter", {}).items()}
+        outcome = change_documents(
+            Action(values["action"]),
+            tenant=caller.tenant,
+            selection=Selection(caller.access_levels, values.get("ids"), wanted),
+            actor=caller.label,
+            access_level=values.get("access_level", ""),
+        )
+        return Response(
+            {
+                "done": outcome.done,
+                "refused": [each.as_json() for each in outcome.refused],
+                "refused_count": outcome.refused_count,
+                "left": outcome.left,
+            }
+        )
 
 
 class DocumentDetail(ReadOrWrite, TenantAPIView):

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.paginator import Paginator
-from django.db.models import Count
+from django.db.models import Q
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
 from ragadmin.errors import Conflict, InvalidRequest, NotFound, RagadminError
-from retrieval.forms import DocumentFilter
-from retrieval.models import Document
+from retrieval.connectors.upload import UploadConnector
+from retrieval.document_list import count_documents, find_page
+from retrieval.document_view import UNFINISHED, reason_label, time_left, view_documents
+from retrieval.forms import PAGE_SIZES, DocumentFilter
+from retrieval.indexing import ocr
+from retrieval.indexing.place_in_line import finish_estimate
+from retrieval.models import Document, Source
+from retrieval.names import PICTURE_SUFFIXES, UNREADABLE_SUFFIXES
+from retrieval.selectors import filter_documents, visible_documents
 from retrieval.services.documents import (
+    UPLOADS,
     Upload,
     UploadResult,
     delete_document,
@@ -28,22 +36,28 @@ from retrieval.views.fragments import render_page_or_part
 from tenants.access import TenantHttpRequest, has_role, tenant_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from uuid import UUID
+    from collections.abc import Iterator, Sequence
 
     from django.core.files.uploadedfile import UploadedFile
+    from django.core.paginator import Page
 
-ON_A_PAGE = 25
+    from retrieval.document_list import Counts
+
 COLUMNS = (
     ("path", "Document"),
-    ("status", "Status"),
+    ("", "Status"),
+    ("", "Source"),
     ("", "Access"),
     ("size", "Size"),
     ("chunks", "Passages"),
     ("updated", "Updated"),
 )
 NUMERIC = {"size", "chunks"}
-UNFINISHED = (Document.Status.QUEUED, Document.Status.INDEXING)
+# Parts of the address that stand outside the form of filters.
+KEPT = ("status", "sort", "size")
+NO_MATCH = "No document has these words, this status, source, access level and reason together."
+# Seconds between two looks of a page at a list in which something goes on.
+POLL_SECONDS, POLL_SECONDS_OF_MANY, MANY = 1.5, 5, 200
 CHANGED = "documents-changed"
 SAID = {
     UploadResult.NEW: "{} was uploaded and waits to be indexed.",
@@ -55,17 +69,33 @@ SAID = {
 @require_safe
 @tenant_page()
 def list_documents(request: TenantHttpRequest, slug: str) -> HttpResponse:
-    filters = DocumentFilter(request.GET, access_levels=request.access_levels)
-    counts = _count_by_status(filters)
+    counts = count_documents(request.access_levels)
+    sources = _sources(request)
+    filters = read_filter(request, counts, sources)
+    page = _find_page(request, filters, counts)
+    unfinished = sum(counts.count(status=status) for status in UNFINISHED)
+    estimate = finish_estimate(request.tenant) if unfinished else None
     context = {
         "filters": filters,
-        "page": Paginator(filters.documents(), ON_A_PAGE).get_page(request.GET.get("page")),
+        "page": page,
+        "views": view_documents(page.object_list, request.access_levels),
         "columns": list(_columns(request, filters)),
-        "counts": counts,
-        "total": sum(counts.values()),
-        "unfinished": sum(counts.get(status, 0) for status in UNFINISHED),
+        "tabs": list(_tabs(request, filters, counts)),
+        "counts": counts.by("status"),
+        "total": counts.count(),
+        "unfinished": unfinished,
+        "estimate": estimate,
+        "time_left": time_left(estimate.seconds_left) if estimate else "",
+        "poll_seconds": POLL_SECONDS if unfinished < MANY else POLL_SECONDS_OF_MANY,
+        "page_sizes": PAGE_SIZES,
+        "kept": [(name, request.GET[name]) for name in KEPT if request.GET.get(name)],
+        "filter_query": urlencode(filters.wanted()),
+        "address": request.GET.urlencode(),
+        "no_match": NO_MATCH,
         "can_edit": has_role(request.role, "admin"),
+        "upload_sources": _upload_sources(sources),
         "max_upload_bytes": settings.MAX_UPLOAD_BYTES,
+        "unreadable": " ".join(sorted(_unreadable())),
     }
     return render_page_or_part(
         request,
@@ -73,6 +103,50 @@ def list_documents(request: TenantHttpRequest, slug: str) -> HttpResponse:
         part="retrieval/_documents.html",
         target="documents",
         context=context,
+    )
+
+
+def _upload_sources(sources: Sequence[Source]) -> list[tuple[str, str]]:
+    """The one that is used by default comes first."""
+    found = [each for each in sources if each.kind == UploadConnector.kind]
+    found.sort(key=lambda source: (source.name != UPLOADS, source.name))
+    return [(str(source.pk), source.name) for source in found]
+
+
+def _unreadable() -> frozenset[str]:
+    return UNREADABLE_SUFFIXES if ocr.is_available() else UNREADABLE_SUFFIXES | PICTURE_SUFFIXES
+
+
+def read_filter(
+    request: TenantHttpRequest, counts: Counts, sources: Sequence[Source] | None = None
+) -> DocumentFilter:
+    """Of the address, also of a form that is sent to it."""
+    sources = _sources(request) if sources is None else sources
+    reasons = {code: reason_label(code) for code in counts.by("error_code") if code}
+    return DocumentFilter(
+        request.GET,
+        access_levels=request.access_levels,
+        sources={str(source.pk): source.name for source in sources},
+        reasons=dict(sorted(reasons.items(), key=lambda pair: pair[1])),
+    )
+
+
+def _sources(request: TenantHttpRequest) -> list[Source]:
+    seen = Q(access_level__in=request.access_levels) | Q(access_level="")
+    return list(Source.objects.filter(seen).order_by("name").only("name", "kind"))
+
+
+def _find_page(
+    request: TenantHttpRequest, filters: DocumentFilter, counts: Counts
+) -> Page[Document]:
+    wanted = filters.wanted()
+    found = filter_documents(visible_documents(request.access_levels), wanted)
+    return find_page(
+        found,
+        sort=filters.sort,
+        number=request.GET.get("page", "1"),
+        size=filters.size,
+        count=None if "q" in wanted else counts.count(**wanted),
     )
 
 
@@ -130,30 +204,51 @@ def delete(request: TenantHttpRequest, slug: str, document_id: UUID) -> HttpResp
 
 def find_document(request: TenantHttpRequest, document_id: UUID) -> Document:
     """Raises NotFound also for what is above the person's access levels."""
-    found = Document.objects.filter(id=document_id, access_level__in=request.access_levels)
-    document = found.defer("markdown").first()
+    found = visible_documents(request.access_levels).filter(pk=document_id)
+    document = found.select_related("source").first()
     if document is None:
         raise NotFound("There is no such document, or you may not see it.")
     return document
 
 
-def _count_by_status(filters: DocumentFilter) -> dict[str, int]:
-    rows = filters.visible().order_by().values_list("status").annotate(Count("id"))
-    return dict(rows)
+def _tabs(
+    request: TenantHttpRequest, filters: DocumentFilter, counts: Counts
+) -> Iterator[dict[str, Any]]:
+    """By status. What is searched for by words is not counted for each: it would be looked for anew."""
+    others = {name: value for name, value in filters.wanted().items() if name != "status"}
+    known = others.keys() <= {"source", "access_level", "error_code"}
+    by_status = counts.by("status", **others) if known else {}
+    chosen = filters.value("status")
+    for status in ("", *Document.Status.values):
+        yield {
+            "label": status.capitalize() or "All",
+            "count": (by_status.get(status, 0) if status else sum(by_status.values()))
+            if known
+            else None,
+            "url": _address(request, status=status),
+            "is_current": status == chosen,
+        }
 
 
 def _columns(request: TenantHttpRequest, filters: DocumentFilter) -> Iterator[dict[str, Any]]:
-    query = {name: value for name, value in request.GET.items() if value and name != "page"}
     for name, label in COLUMNS:
         is_sorted = bool(name) and filters.sort.removeprefix("-") == name
         descending = filters.sort.startswith("-")
         turned = name if not is_sorted or descending else f"-{name}"
         yield {
+            "name": label.lower(),
             "label": label,
-            "url": "?" + urlencode(query | {"sort": turned}) if name else "",
+            "url": _address(request, sort=turned) if name else "",
             "order": ("descending" if descending else "ascending") if is_sorted else "",
             "numeric": name in NUMERIC,
         }
+
+
+def _address(request: TenantHttpRequest, **changes: str) -> str:
+    """This list from its first page, with something else."""
+    values = request.GET.dict() | changes
+    kept = {name: value for name, value in values.items() if value and name != "page"}
+    return "?" + urlencode(kept)
 
 
 def _store(request: TenantHttpRequest, file: UploadedFile) -> Upload | RagadminError:
@@ -165,9 +260,18 @@ def _store(request: TenantHttpRequest, file: UploadedFile) -> Upload | RagadminE
             access_level=request.POST.get("access_level", ""),
             uploaded_by=request.user,
             allowed_levels=request.access_levels,
+            source_id=_source_id(request),
         )
     except RagadminError as error:
         return error
+
+
+def _source_id(request: TenantHttpRequest) -> UUID | None:
+    value = request.POST.get("source", "")
+    try:
+        return UUID(value) if value else None
+    except ValueError:
+        raise InvalidRequest("source is the id of a source.", extra={"field": "source"}) from None
 
 
 def _as_json(results: list[Upload | RagadminError]) -> JsonResponse:

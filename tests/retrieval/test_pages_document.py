@@ -56,10 +56,13 @@ def test_passage_of_another_document_is_not_shown(owner, tenant):
 
 
 def test_failed_document_says_why_and_what_to_do(owner, tenant):
-    document = make_document(tenant, status="failed", error_message="It is encrypted.")
+    document = make_document(
+        tenant, status="failed", error_code="encrypted", error_message="It is encrypted."
+    )
     page = owner.get(address(tenant, document)).content.decode()
     assert "It is encrypted." in page
-    assert "Upload a corrected file" in page
+    assert "protected by a password" in page
+    assert "Remove the password. Then upload it again under the same name." in page
 
 
 def test_document_above_the_levels_does_not_exist(tenant):

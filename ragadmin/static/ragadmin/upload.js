@@ -1,15 +1,25 @@
 /* Uploads: each file is its own request, with its own progress, result and error. Without this file the form is an ordinary one. */
 "use strict";
 
+import { findProblem, readDropped, readPicked } from "./upload_files.js";
+
 const AT_ONCE = 3;
 const REFRESH_MS = 800;
-const DONE_MS = 4000;
+/* Of the files that went well so many are shown; the summary counts them all. */
+const ROWS_KEPT = 100;
+const WORDS = { new: "New", replaced: "Replaced", unchanged: "Unchanged", failed: "Failed", refused: "Not sent", cancelled: "Cancelled" };
+const NOT_REACHED = "The server could not be reached: check the connection and try again.";
 
 const form = document.getElementById("upload");
-const picker = document.getElementById("upload-files");
-const dropzone = document.getElementById("dropzone");
-const waiting = [];
-const totals = { running: 0, done: 0, failed: 0 };
+const panel = document.getElementById("upload-panel");
+const results = document.getElementById("upload-results");
+const limits = {
+  maxBytes: Number(form.dataset.maxBytes),
+  unreadable: new Set(form.dataset.unreadable.split(" ")),
+};
+let uploads = [];
+let waiting = [];
+const running = new Set();
 let refreshTimer = null;
 
 /* The list is asked for again at most once in a while, however many files arrive. */
@@ -21,88 +31,144 @@ function refreshDocuments() {
   }, REFRESH_MS);
 }
 
-function announce() {
-  const left = waiting.length + totals.running;
-  const failed = totals.failed ? `, ${totals.failed} failed` : "";
-  const text = left ? `Uploading, ${left} to go.` : `${totals.done} uploaded${failed}.`;
+function isBusy() {
+  return waiting.length + running.size > 0;
+}
+
+function count(outcome) {
+  return uploads.filter((upload) => upload.outcome === outcome).length;
+}
+
+function listCounts() {
+  return Object.keys(WORDS)
+    .map((outcome) => [count(outcome), WORDS[outcome].toLowerCase()])
+    .filter(([number]) => number)
+    .map(([number, word]) => `${number.toLocaleString("en")} ${word}`)
+    .join(", ");
+}
+
+function showSummary() {
+  const done = uploads.filter((upload) => upload.outcome).length;
+  const total = uploads.length.toLocaleString("en");
+  const counts = listCounts();
+  const title = isBusy() ? `Uploading: ${done.toLocaleString("en")} of ${total}` : `Done: ${total} file${uploads.length === 1 ? "" : "s"}`;
+  document.getElementById("upload-title").textContent = title;
+  document.getElementById("upload-counts").textContent = counts;
+  const sent = [...running].reduce((sum, upload) => sum + upload.share, done);
+  const bar = document.getElementById("upload-progress");
+  bar.value = uploads.length ? sent / uploads.length : 0;
+  bar.hidden = !isBusy();
+  document.getElementById("upload-cancel").hidden = !isBusy();
+  document.getElementById("upload-clear").hidden = isBusy();
+  document.getElementById("upload-retry").hidden = isBusy() || !uploads.some(canRetry);
+  panel.hidden = !uploads.length;
+}
+
+/* Heard at the beginning and at the end, not with each file. */
+function announce(text) {
   document.getElementById("upload-status").textContent = text;
 }
 
-function addRow(name) {
+function makeRow(upload) {
   const row = document.getElementById("upload-row").content.firstElementChild.cloneNode(true);
-  row.querySelector(".upload-name").textContent = name;
-  row.querySelector("[data-dismiss]").hidden = true;
-  document.getElementById("upload-results").append(row);
-  showState(row, "Waiting");
-  return row;
+  row.querySelector(".upload-name").textContent = upload.path || upload.file.name;
+  upload.row = row;
+  results.append(row);
 }
 
-/* What failed goes to the top, where it is seen however many files there are. */
-function showState(row, text, outcome = "") {
-  if (outcome === "failed") row.parentNode.prepend(row);
-  row.querySelector(".upload-state").textContent = text;
+function showRow(upload) {
+  if (!upload.row) makeRow(upload);
+  const { row, outcome } = upload;
   row.dataset.outcome = outcome;
+  row.querySelector(".upload-state").textContent = WORDS[outcome] ?? (upload.share < 1 ? `${Math.floor(100 * upload.share)} %` : "Storing");
+  row.querySelector(".upload-reason").textContent = upload.reason;
   row.querySelector("progress").hidden = Boolean(outcome);
-  row.querySelector("[data-dismiss]").hidden = !outcome;
+  row.querySelector("progress").value = upload.share;
 }
 
-function add(file, path) {
-  const row = addRow(path || file.name);
-  const limit = Number(form.dataset.maxBytes);
-  if (file.size > limit) {
-    totals.failed += 1;
-    showState(row, `The file is larger than ${Math.floor(limit / 1048576)} MB: split it or upload a smaller one.`, "failed");
-    return;
+/* What failed stays at the top, where it is seen however many files there are. */
+function placeRow(upload) {
+  if (upload.outcome === "failed" || upload.outcome === "refused") results.prepend(upload.row);
+  const good = results.querySelectorAll("[data-outcome=new], [data-outcome=replaced], [data-outcome=unchanged]");
+  for (let extra = 0; extra < good.length - ROWS_KEPT; extra += 1) good[extra].remove();
+}
+
+function settle(upload, outcome, reason = "") {
+  running.delete(upload);
+  Object.assign(upload, { outcome, reason, share: 1, request: null });
+  showRow(upload);
+  placeRow(upload);
+}
+
+function add({ file, path, problem }) {
+  const upload = {
+    file: file ?? { name: path },
+    path,
+    level: document.getElementById("upload-level").value,
+    source: document.getElementById("upload-source")?.value ?? "",
+    outcome: "",
+    reason: "",
+    share: 0,
+  };
+  uploads.push(upload);
+  const found = problem || findProblem(file, path, limits);
+  if (found) settle(upload, "refused", found);
+  else waiting.push(upload);
+}
+
+/* Files that come while others are under way join them. */
+async function take(files) {
+  if (!isBusy()) announce("Uploading.");
+  let added = 0;
+  for await (const item of files) {
+    add(item);
+    added += 1;
+    if (added % 50 === 0) startNext();
   }
-  waiting.push({ file, path, row, level: document.getElementById("upload-level").value });
-  startNext();
+  if (!added) announce("There is no file to upload in it.");
+  else startNext();
+  if (!added) showSummary();
 }
 
 function startNext() {
-  while (totals.running < AT_ONCE && waiting.length) send(waiting.shift());
-  announce();
+  while (running.size < AT_ONCE && waiting.length) send(waiting.shift());
+  showSummary();
+  if (!isBusy() && uploads.length) announce(`Upload done: ${listCounts()}.`);
 }
 
-function send({ file, path, row, level }) {
+function send(upload) {
   const body = new FormData();
-  body.append("access_level", level);
-  if (path) body.append("path", path);
-  body.append("file", file);
+  body.append("access_level", upload.level);
+  if (upload.source) body.append("source", upload.source);
+  if (upload.path) body.append("path", upload.path);
+  body.append("file", upload.file);
   const request = new XMLHttpRequest();
   request.open("POST", form.action);
   request.setRequestHeader("Accept", "application/json");
   request.setRequestHeader("X-CSRFToken", form.elements.csrfmiddlewaretoken.value);
-  request.upload.addEventListener("progress", (event) => showProgress(row, event));
-  request.addEventListener("loadend", () => finish(row, request));
-  totals.running += 1;
-  showState(row, "Uploading");
+  request.upload.addEventListener("progress", (event) => {
+    if (event.lengthComputable) upload.share = event.loaded / event.total;
+    showRow(upload);
+    showSummary();
+  });
+  request.addEventListener("load", () => finish(upload, request));
+  request.addEventListener("error", () => finish(upload, request));
+  Object.assign(upload, { request, outcome: "", reason: "", share: 0 });
+  running.add(upload);
+  showRow(upload);
   request.send(body);
 }
 
-function showProgress(row, event) {
-  if (!event.lengthComputable) return;
-  const percent = Math.floor((100 * event.loaded) / event.total);
-  row.querySelector("progress").value = percent;
-  row.querySelector(".upload-state").textContent = percent < 100 ? `${percent} %` : "Storing";
-}
-
-function finish(row, request) {
-  totals.running -= 1;
-  if (request.status === 202) {
-    totals.done += 1;
-    showState(row, "Uploaded", "done");
-    // The list below shows it from now on; what failed stays until it is dismissed.
-    setTimeout(() => row.remove(), DONE_MS);
-    refreshDocuments();
-  } else {
-    totals.failed += 1;
-    showState(row, errorOf(request), "failed");
-  }
+function finish(upload, request) {
+  const stored = request.status === 202 ? JSON.parse(request.responseText).documents[0] : null;
+  if (stored) settle(upload, stored.result);
+  else settle(upload, "failed", errorOf(request));
+  if (stored && stored.result !== "unchanged") refreshDocuments();
   startNext();
 }
 
 function errorOf(request) {
-  if (request.status === 0) return "The server could not be reached: check the connection and upload again.";
+  if (request.status === 0) return NOT_REACHED;
   try {
     return JSON.parse(request.responseText).error.message;
   } catch {
@@ -112,32 +178,36 @@ function errorOf(request) {
   }
 }
 
-/* A dropped folder is walked through; its files keep their path below it. */
-async function addEntry(entry) {
-  if (entry.isFile) {
-    const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
-    const path = entry.fullPath.replace(/^\//, "");
-    add(file, path === file.name ? "" : path);
-    return;
+function cancel() {
+  const stopped = [...running, ...waiting];
+  waiting = [];
+  for (const upload of stopped) {
+    upload.request?.abort();
+    settle(upload, "cancelled");
   }
-  const reader = entry.createReader();
-  let batch;
-  do {
-    batch = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-    for (const child of batch) await addEntry(child);
-  } while (batch.length);
+  startNext();
 }
 
-async function addDropped(transfer) {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  if (!entries.length) [...transfer.files].forEach((file) => add(file, ""));
-  for (const entry of entries) {
-    try {
-      await addEntry(entry);
-    } catch {
-      showState(addRow(entry.name), "The browser could not read it: check that it still exists.", "failed");
-    }
+/* What was not sent because it cannot be read stays as it is. */
+function canRetry(upload) {
+  return upload.outcome === "failed" || upload.outcome === "cancelled";
+}
+
+function retry() {
+  waiting = uploads.filter(canRetry);
+  for (const upload of waiting) {
+    upload.outcome = "";
+    upload.row?.remove();
+    upload.row = null;
   }
+  announce("Uploading again.");
+  startNext();
+}
+
+function clear() {
+  uploads = [];
+  results.replaceChildren();
+  showSummary();
 }
 
 function carriesFiles(event) {
@@ -145,6 +215,7 @@ function carriesFiles(event) {
 }
 
 /* The whole page takes drops, so that a near miss does not open the file in the browser. */
+const dropzone = document.getElementById("dropzone");
 addEventListener("dragover", (event) => {
   if (!carriesFiles(event)) return;
   event.preventDefault();
@@ -157,24 +228,24 @@ addEventListener("drop", (event) => {
   if (!carriesFiles(event)) return;
   event.preventDefault();
   dropzone.classList.remove("is-over");
-  addDropped(event.dataTransfer);
+  take(readDropped(event.dataTransfer));
 });
 
-picker.addEventListener("change", () => {
-  [...picker.files].forEach((file) => add(file, ""));
-  picker.value = "";
-});
-document.getElementById("upload-results").addEventListener("click", (event) => {
-  event.target.closest("[data-dismiss]")?.closest("li").remove();
-});
+for (const id of ["upload-files", "upload-folder"]) {
+  const picker = document.getElementById(id);
+  picker.addEventListener("change", () => {
+    take(readPicked([...picker.files]));
+    picker.value = "";
+  });
+}
+document.getElementById("upload-pick-folder").addEventListener("click", () => document.getElementById("upload-folder").click());
+document.getElementById("upload-cancel").addEventListener("click", cancel);
+document.getElementById("upload-retry").addEventListener("click", retry);
+document.getElementById("upload-clear").addEventListener("click", clear);
 addEventListener("beforeunload", (event) => {
-  if (waiting.length + totals.running) event.preventDefault();
+  if (isBusy()) event.preventDefault();
 });
 
-/* The question before a delete is fetched, so that it can say how much goes. */
-const dialog = document.getElementById("dialog");
-document.body.addEventListener("htmx:afterSwap", (event) => {
-  if (event.detail.target === dialog && !dialog.open) dialog.showModal();
-});
 form.classList.add("is-live");
+for (const node of form.querySelectorAll("[data-with-script]")) node.hidden = false;
 document.getElementById("upload-submit").hidden = true;

@@ -73,13 +73,15 @@ class SourceItem:
 class SkippedItem:
     """Not a document, and why: of a type that cannot be read, excluded, a link out of the source.
 
-    With `is_failure` it should have been one, and counts as failed.
+    With `is_failure` it should have been one, and counts as failed; `external_id` then names it,
+    if it is not the path.
     """
 
     path: str
     reason: str
     code: str = "skipped"
     is_failure: bool = False
+    external_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

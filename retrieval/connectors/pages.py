@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import time
+import zlib
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -91,16 +93,20 @@ def _length(answer: Answer) -> int | None:
     return int(length) if length.isdecimal() and len(length) < 19 else None
 
 
-def _keep_links(url: str, facts: PageFacts) -> dict[str, list[str]]:
-    """Those to the same host, without its name."""
+def _keep_links(url: str, facts: PageFacts) -> dict[str, str]:
+    """Those to the same host, without its name. Packed: pages of a site mostly link to the same."""
     origin = origin_of(url)
     kept = [link[len(origin) :] for link in facts.links if origin_of(link) == origin]
-    return {"links": kept} if len(kept) <= MAX_KEPT_LINKS else {}
+    if len(kept) > MAX_KEPT_LINKS:
+        return {}
+    return {"links": base64.b85encode(zlib.compress("\n".join(kept).encode(), 9)).decode()}
 
 
 def kept_links(url: str, known: KnownItem) -> list[str]:
     origin = origin_of(url)
-    return [f"{origin}{link}" for link in known.state.get("links", [])]
+    packed = known.state.get("links", "")
+    lines = zlib.decompress(base64.b85decode(packed)).decode() if packed else ""
+    return [f"{origin}{link}" for link in lines.splitlines()]
 
 
 def ask_for_changes(known: KnownItem | None) -> dict[str, str]:

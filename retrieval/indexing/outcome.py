@@ -42,8 +42,8 @@ def record_failures(run: SyncRun, plan: Plan) -> None:
     """Items that the listing itself could not take. With the tenant in force."""
     errors = [
         SyncError(
-            sync_run=run, external_id=item.path, path=item.path[:1000], code=item.code,
-            message=item.reason,
+            sync_run=run, external_id=item.external_id or item.path, path=item.path[:1000],
+            code=item.code, message=item.reason,
         )
         for item in plan.failed
     ]  # fmt: skip

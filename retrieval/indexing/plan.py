@@ -209,8 +209,9 @@ class _Comparison:
 
     def _keep_documents_of_failed_items(self) -> None:
         """What is there but cannot be taken, such as a file grown too large, is not deleted."""
-        paths = {item.path for item in self.plan.failed}
-        for name in [name for name, document in self._left.items() if document.path in paths]:
+        failed = {name for item in self.plan.failed for name in (item.external_id, item.path)}
+        kept = [n for n, document in self._left.items() if n in failed or document.path in failed]
+        for name in kept:
             del self._left[name]
 
     def _compare_contents(self) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from retrieval.connectors import sitemap as sitemaps
 from retrieval.connectors.base import SourceUnavailable
+from retrieval.connectors.crawl import LASTMOD_TURNS, has_turn
 from tests.retrieval.connectors.website import Website
 from tests.retrieval.connectors.websites import list_site
 
@@ -135,12 +136,21 @@ def test_page_read_long_after_the_date_in_the_sitemap_is_not_asked_for(site):
     first = list_site(site.url("/docs/"))
     site.take()
     second = list_site(site.url("/docs/"), first.known)
+    now = time.time()
+    has_its_turn = [path for path in ("/docs/a", "/docs/b") if has_turn(site.url(path), now)]
     assert second.known == first.known
-    assert site.asked() == ["/docs/"]
+    assert site.asked() == ["/docs/", *has_its_turn]
     today = datetime.now(UTC).date().isoformat()
     site.put("/docs/sitemap.xml", urlset(f"{site.url('/docs/a')} {today}", dated[1]), **XML)
     assert list_site(site.url("/docs/"), first.known).known.keys() == first.known.keys()
-    assert site.asked() == ["/docs/", "/docs/a"]
+    assert site.asked() == sorted({"/docs/", "/docs/a", *has_its_turn})
+
+
+@pytest.mark.parametrize("hours", [1, 2, 6, 12, 24, 24 * 7])
+def test_page_whose_date_never_changes_is_asked_for_now_and_then_by_any_schedule(hours):
+    url = "https://docs.example.com/a"
+    turns = [run for run in range(LASTMOD_TURNS) if has_turn(url, run * hours * 3600)]
+    assert len(turns) == 1
 
 
 @pytest.mark.parametrize("text", ["", "soon", "2026-13-45", "9999-12-31", "0001-01-01T00:00:00"])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from retrieval.services.sources import create_source
+from retrieval.services.sync_runs import retry_run
 from tests.retrieval.connectors.website import Website
-from tests.retrieval.sync.folders import counts, document, paths, sync, texts
+from tests.retrieval.sync.folders import counts, document, finish, paths, sync, texts
 
 
 @pytest.fixture
@@ -79,6 +80,20 @@ def test_website_at_a_private_address_fails_with_what_to_do(tenant, site, settin
     run = sync(tenant, web_source(tenant, site.url("/docs/")))
     assert run.status == "failed"
     assert site.connections == 0
+
+
+def test_page_that_failed_is_read_by_a_retry(tenant, source, site):
+    site.add("/docs/", "lift", "boiler", "caf%C3%A9")
+    site.fail("/docs/caf%C3%A9", 500)
+    run = sync(tenant, source)
+    assert (run.status, counts(run)) == ("partial", {"added": 3, "failed": 1})
+    host = f"localhost:{site.port}"
+    assert paths(tenant, run, "failed") == [f"{host}/docs/café"]
+    site.add("/docs/caf%C3%A9", text="<p>Coffee is served at nine.</p>")
+    again = finish(tenant, retry_run(tenant=tenant, run_id=run.pk, actor="test"))
+    assert counts(again) == {"added": 1}
+    assert "served at nine" in texts(tenant)[f"{host}/docs/café"]
+    assert counts(sync(tenant, source)) == {"unchanged": 4}
 
 
 def test_full_check_finds_what_a_server_kept_from_us(tenant, source, site):

@@ -169,6 +169,8 @@ class OtherFolder:
             raise self._explain_refusal(of_object=of_object) from None
         # The clients' own errors, and those of the libraries below them.
         except Exception as error:  # noqa: BLE001
+            if is_refusal(error):
+                raise self._explain_refusal(of_object=of_object) from None
             raise SourceUnavailable(
                 f"{self._url} cannot be read ({type(error).__name__}): check its credentials and"
                 " options, and that the server runs.",
@@ -176,7 +178,7 @@ class OtherFolder:
             ) from None
 
     def _explain_refusal(self, *, of_object: bool) -> RagadminError:
-        message = f"These credentials may not read {self._url} or a part of it."
+        message = f"The credentials are wrong, or may not read {self._url} or a part of it."
         if of_object:
             return ItemUnreadable(message, code="permission_denied", permanent=False)
         return SourceUnavailable(message, code="permission_denied", permanent=True)
@@ -206,6 +208,12 @@ def has_settled(info: Mapping[str, Any]) -> bool:
 def _changed_at(info: Mapping[str, Any]) -> datetime | None:
     changed = info.get("mtime") or info.get("last_modified")
     return changed if isinstance(changed, datetime) else None
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether the server has answered, and will not let us in."""
+    statuses = {getattr(error, name, None) for name in ("code", "status", "status_code")}
+    return bool(statuses & {401, 403, "401", "403"}) or "Authentication" in type(error).__name__
 
 
 def check_no_ambient_azure() -> None:

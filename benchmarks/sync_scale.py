@@ -6,6 +6,7 @@ done in this process by the worker's own code.
 
 from __future__ import annotations
 
+import logging
 import statistics
 import time
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ def main() -> None:
         files = folder / "files"
         files.mkdir()
         with database(folder / "data", RAGADMIN_SYNC_ROOTS=str(files)):
+            logging.getLogger("retrieval").setLevel(logging.WARNING)
             for size in SIZES:
                 rows.append(measure(files / str(size), size))
                 print(f"  {rows[-1]}", flush=True)
@@ -40,6 +42,7 @@ def main() -> None:
     for row in rows:
         row["files/first"] = row["files"] / first["files"]
         row["seconds/first"] = row["seconds"] / first["seconds"]
+        row["cpu/first"] = row["cpu_s"] / first["cpu_s"]
     report("sync_scale", rows)
 
 
@@ -51,13 +54,15 @@ def measure(folder: Path, size: int) -> dict[str, Any]:
     source = make_source(tenant, folder)
     fill(tenant, source)
     passes = [time_pass(tenant, source, size) for _ in range(REPEATS)]
+    _, _, queries, run = passes[-1]
     return {
         "files": size,
-        "seconds": statistics.median(seconds for seconds, _, _ in passes),
-        "queries": passes[-1][1],
-        "files_read": passes[-1][2].plan["read"],
-        "embedded": passes[-1][2].embedded_chunks,
-        "planning_ms": passes[-1][2].timings["planning"],
+        "seconds": statistics.median(each[0] for each in passes),
+        "cpu_s": statistics.median(each[1] for each in passes),
+        "queries": queries,
+        "files_read": run.plan["read"],
+        "embedded": run.embedded_chunks,
+        "planning_ms": run.timings["planning"],
     }
 
 
@@ -107,7 +112,7 @@ def fill(tenant: Tenant, source: Source) -> None:
         Document.objects.bulk_create(documents, batch_size=SLICE)
 
 
-def time_pass(tenant: Tenant, source: Source, size: int) -> tuple[float, int, SyncRun]:
+def time_pass(tenant: Tenant, source: Source, size: int) -> tuple[float, float, int, SyncRun]:
     from retrieval.indexing.sync import run_next_sync
     from retrieval.models import SyncRun
     from retrieval.services.sync_runs import start_sync
@@ -115,14 +120,14 @@ def time_pass(tenant: Tenant, source: Source, size: int) -> tuple[float, int, Sy
 
     run = start_sync(tenant=tenant, source_id=source.pk, trigger="command", actor=None)
     with counted_queries() as queries:
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         run_next_sync("benchmark", tenant, run.pk)
-        seconds = time.perf_counter() - start
+        seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     with tenant_context(tenant):
         run = SyncRun.objects.get(pk=run.pk)
     if (run.status, run.unchanged) != (SyncRun.Status.SUCCEEDED, size):
         raise RuntimeError(f"The run {run.status}, {run.unchanged} unchanged: {run.error_message}")
-    return seconds, len(queries), run
+    return seconds, cpu, len(queries), run
 
 
 @contextmanager

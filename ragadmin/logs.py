@@ -60,10 +60,19 @@ def configure(*, debug: bool) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.DEBUG if debug else logging.INFO)
+    # Some of them would also log headers and secrets.
     for noisy in (
         "httpx",
         "httpx2",
         "httpcore",
+        "httpcore2",
+        "botocore",
+        "aiobotocore",
+        "fsspec",
+        "s3fs",
+        "gcsfs",
+        "azure",
+        "paramiko",
         "openai",
         "aiohttp",
         "asyncio",

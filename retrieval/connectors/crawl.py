@@ -118,8 +118,6 @@ class Crawl:
                 yield _skip(url, "The patterns of the source leave it out.", "excluded")
             elif not is_known and has_no_text(url):
                 yield _skip(url, "Files of this type cannot be read.", "unsupported_type")
-            elif not self._robots.allows(url):
-                yield _skip(url, "robots.txt asks not to read it.", "robots_disallowed")
             else:
                 (self._known_ahead if is_known else self._new_ahead).append(url)
 
@@ -152,6 +150,9 @@ class Crawl:
             )
 
     def _visit(self, url: str) -> Iterator[SourceItem | SkippedItem]:
+        if not self._robots.allows(url):
+            yield _skip(url, "robots.txt asks not to read it.", "robots_disallowed")
+            return
         self._asked += 1
         try:
             answer = self._ask(url)

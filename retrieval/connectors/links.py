@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-# More of a page is not searched for links.
+# More of a page is not searched for links. The largest of usual pages take a second.
 MAX_HTML_BYTES = 10 * 2**20
+MAX_HTML_SECONDS = 5.0
+PIECE = 64 * 2**10
 MAX_LINKS = 5_000
+MAX_WRITTEN = 4 * MAX_EXTERNAL_ID_BYTES
 SPACE = " \t\r\n\f"
 UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
 HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
@@ -34,6 +38,8 @@ def normalise(url: str, base: str = "") -> str | None:
 
     None for what is no web page's address, or has credentials in it.
     """
+    if len(url) > MAX_WRITTEN:
+        return None
     try:
         parts = urlsplit(urljoin(base, url.strip(SPACE)))
         if parts.scheme not in DEFAULT_PORTS or "@" in parts.netloc:
@@ -131,9 +137,14 @@ class PageFacts:
 
 def read_html(body: bytes, url: str, charset: str) -> PageFacts:
     reader = _Reader(url)
+    parser = etree.HTMLParser(target=reader, encoding=_encoding(body, charset))
+    ends = time.thread_time() + MAX_HTML_SECONDS
     try:
-        parser = etree.HTMLParser(target=reader, encoding=_encoding(body, charset))
-        etree.fromstring(body[:MAX_HTML_BYTES], parser)
+        for start in range(0, min(len(body), MAX_HTML_BYTES), PIECE):
+            parser.feed(body[start : start + PIECE])
+            if time.thread_time() > ends:
+                return reader.facts
+        parser.close()
     except (etree.LxmlError, ValueError):
         return reader.facts
     return reader.facts
@@ -173,6 +184,7 @@ class _Reader:
         self.facts = PageFacts()
         self._base = url
         self._has_base = False
+        self._written: set[str] = set()
         self._seen: set[str] = set()
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
@@ -189,7 +201,10 @@ class _Reader:
     def _add_link(self, attributes: Mapping[str, str], name: str) -> None:
         if "nofollow" in attributes.get("rel", "").lower().split() or name not in attributes:
             return
-        url = normalise(attributes[name], self._base)
+        if (written := attributes[name]) in self._written:
+            return
+        self._written.add(written)
+        url = normalise(written, self._base)
         if url and url not in self._seen and len(self._seen) < MAX_LINKS:
             self._seen.add(url)
             self.facts.links.append(url)

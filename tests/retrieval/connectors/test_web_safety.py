@@ -12,6 +12,7 @@ from ragadmin.errors import TooLarge
 from retrieval.connectors import http_client
 from retrieval.connectors.base import ItemUnreadable, SourceUnavailable
 from retrieval.connectors.http_client import HttpClient, NoAnswer
+from retrieval.connectors.links import MAX_HTML_SECONDS, read_html
 from tests.retrieval.connectors.website import Website
 from tests.retrieval.connectors.websites import list_site, open_site
 
@@ -137,6 +138,13 @@ def test_token_is_sent_as_bearer(site):
     assert {each.headers["Authorization"] for each in site.requests} == {"Bearer s3cret"}
 
 
+def test_credentials_are_not_logged_even_where_everything_is(site, caplog):
+    site.add("/")
+    with caplog.at_level("DEBUG"):
+        list_site(site.url(), credentials={"token": "s3cret-token"})
+    assert "s3cret-token" not in caplog.text
+
+
 @pytest.mark.parametrize("token", ["sécret", "two\nlines", "nul\x00"])
 def test_token_that_no_header_can_carry_is_refused_and_not_told(site, token):
     site.add("/")
@@ -186,7 +194,7 @@ def test_packed_page_is_unpacked(site):
 
 def test_bomb_is_given_up_early(site, settings):
     settings.MAX_UPLOAD_BYTES = 2 * 2**20
-    bomb = gzip.compress(bytes(200 * 2**20))
+    bomb = gzip.compress(bytes(30 * 2**20), 1)
     site.put("/", bomb, headers={"Content-Encoding": "gzip"})
     with closing(open_site(site.url())) as connector, pytest.raises(TooLarge):
         connector.fetch(site.url())
@@ -241,6 +249,17 @@ def test_answer_that_trickles_on_ends_with_its_time(site, part):
     with closing(client), pytest.raises(NoAnswer) as raised:
         client.get(site.url(), max_bytes=10**6, seconds=0.5)
     assert raised.value.code == "timeout"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<a href='x'>" * 900_000, b"<a href='" + b"%61" * 3_000_000 + b"'>", b"<b><i>" * 1_000_000],
+    ids=["nested", "long", "unclosed"],
+)
+def test_markup_made_to_take_long_is_given_up(body):
+    before = time.thread_time()
+    read_html(body, "https://a.example/", "")
+    assert time.thread_time() - before < 3 * MAX_HTML_SECONDS
 
 
 def test_endless_headers_are_refused(site):

@@ -124,7 +124,7 @@ def test_entities_and_external_parts_of_a_sitemap_are_not_expanded(site, tmp_pat
 
 
 def test_packed_sitemap_that_is_a_bomb_is_refused(site):
-    site.put("/docs/sitemap.xml", gzip.compress(bytes(sitemaps.MAX_BYTES + 1)), **XML)
+    site.put("/docs/sitemap.xml", gzip.compress(bytes(sitemaps.MAX_BYTES + 1), 1), **XML)
     with pytest.raises(SourceUnavailable) as raised:
         list_site(site.url("/docs/"))
     assert raised.value.code == "too_large"

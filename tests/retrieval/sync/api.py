@@ -1,4 +1,4 @@
-"""What tests of the API of sources and runs share: a folder that may be synced, and the worker's part."""
+"""What tests of the API of sources and runs share. Runs are worked off here."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from uuid import UUID
 
 from django.test import Client
 
-from retrieval.indexing.sync import run_next_sync
-from retrieval.models import SyncRun
-from tenants.context import tenant_context
+from retrieval.services.foreground import finish_here
 from tenants.keys import create_api_key
-from tests.retrieval.documents import index_all
 
 SOURCES, RUNS = "/api/v1/sources/", "/api/v1/sync-runs/"
 KEYS_OF_RUN = {
@@ -54,7 +51,7 @@ class Caller:
         return self.finish(started.json()["sync_run"])
 
     def finish(self, run_id):
-        work(self.tenant, run_id)
+        finish_here(self.tenant, UUID(run_id))
         return self.get(f"{RUNS}{run_id}/").json()
 
     def paths(self, run, kind):
@@ -70,18 +67,6 @@ def folder_source(folder):
         "config": {"url": str(folder)},
         "access_level": "internal",
     }
-
-
-def work(tenant, run_id) -> None:
-    """As workers do, until the run is over or waits for somebody."""
-    for _ in range(10):
-        run_next_sync("test", tenant, UUID(run_id))
-        index_all(tenant)
-        with tenant_context(tenant):
-            status = SyncRun.objects.get(pk=run_id).status
-        if status not in (SyncRun.Status.QUEUED, SyncRun.Status.RUNNING):
-            return
-    raise AssertionError(f"The run is {status} still.")
 
 
 def error_of(response, status):

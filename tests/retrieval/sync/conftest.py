@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import time
+
 import pytest
 
 from tests.retrieval.sync.api import Caller
@@ -12,7 +15,10 @@ def folder(tmp_path, settings):
     place = tmp_path / tmp_path.name
     place.mkdir()
     for name in ("one", "two", "three"):
-        (place / f"{name}.md").write_text(f"# Page {name}\n\nThis page speaks of {name} kettles.")
+        path = place / f"{name}.md"
+        path.write_text(f"# Page {name}\n\nThis page speaks of {name} kettles.")
+        # What was written this moment is read again by the next sync.
+        os.utime(path, (time.time() - 3600,) * 2)
     return place
 
 

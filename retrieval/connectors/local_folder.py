@@ -165,9 +165,10 @@ class _Walk:
         if skipped is not None:
             return skipped
         try:
-            return self._make_item(path, entry.stat(follow_symlinks=False))
+            found = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
             return None
+        return self._make_item(path, found)
 
     def _make_item(self, path: str, found: os.stat_result) -> Found:
         if not stat.S_ISREG(found.st_mode):

@@ -14,6 +14,8 @@ from retrieval.indexing.headings import Outline
 from retrieval.types import Passage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from retrieval.providers.base import Embedder
 
 SEPARATOR = " > "
@@ -22,6 +24,9 @@ HEADING_SHARE = 4
 # A run without spaces, such as base64, is one unknown token however long it is. Text has about four
 # characters other than spaces to a token, so this many to a token is no text.
 CHARACTERS_PER_TOKEN = 8
+
+# The splitter takes the square of a block's length, so a long text is given to it in parts.
+MAX_PART_CHARS = 100_000
 
 Span = tuple[int, int]
 
@@ -60,8 +65,33 @@ class _Splitting:
             return self._size(text, capacity)
 
         splitter = MarkdownSplitter.from_callback(size, capacity)
-        found = splitter.chunk_indices(self._markdown[start:end])
-        return [(start + place, start + place + len(text)) for place, text in found if text.strip()]
+        spans: list[Span] = []
+        for first, last in self._parts(start, end):
+            for place, text in splitter.chunk_indices(self._markdown[first:last]):
+                if text.strip():
+                    spans.append((first + place, first + place + len(text)))
+        return spans
+
+    def _parts(self, start: int, end: int) -> Iterator[Span]:
+        while end - start > MAX_PART_CHARS:
+            cut = self._choose_cut(start, start + MAX_PART_CHARS)
+            yield start, cut
+            start = cut
+        yield start, end
+
+    def _choose_cut(self, start: int, stop: int) -> int:
+        """Before a heading or fenced code, else where a paragraph, a line or a word ends."""
+        middle = (start + stop) // 2
+        fence = self._outline.fence_around(stop)
+        if fence and fence[0] > start:
+            return fence[0]
+        inside = self._outline.fence_around(start)
+        if inside and not fence:
+            return inside[1]
+        if not fence and (heading := self._outline.best_start(middle, stop)):
+            return heading
+        ends = ((self._markdown.rfind(mark, middle, stop), mark) for mark in ("\n\n", "\n", " "))
+        return next((place + len(mark) for place, mark in ends if place > 0), stop)
 
     def _size(self, text: str, capacity: int) -> int:
         """In tokens, counted only where the number of characters does not decide."""

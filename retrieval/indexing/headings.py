@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
@@ -13,6 +13,10 @@ _UNDERLINE = re.compile(r" {0,3}(=+|-{2,})[ \t]*$")
 # What can stand above a line of hyphens without being a heading's text: tables, lists, quotes, HTML.
 _NOT_PARAGRAPH = re.compile(r" {4}|\t| {0,3}(?:[|>#<]|[-*+][ \t]|\d+[.)][ \t]|-{3,}|={3,})")
 _LINK = re.compile(r"!?\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])")
+# A longer paragraph with a line below it is a paragraph above a rule.
+MAX_UNDERLINED_CHARS = 500
+_FENCE_MARKS = ("`", "~")
+_RULE_MARKS = ("=", "-")
 _MARKS = re.compile(r"\*\*|__|`|\\(?=[^\w\s])|<[^>]+>")
 
 
@@ -28,7 +32,8 @@ class Heading:
 
 class Outline:
     def __init__(self, markdown: str) -> None:
-        self.headings = _nest(_find_headings(markdown))
+        found, self._fences = _scan(markdown)
+        self.headings = _nest(found)
         self._starts = [heading.start for heading in self.headings]
         self._markdown = markdown
 
@@ -44,6 +49,18 @@ class Outline:
             before_text = before_text and not self._markdown[gap_start : heading.start].strip()
             path = heading.path if before_text else _common(path, heading.path)
         return path
+
+    def fence_around(self, place: int) -> tuple[int, int] | None:
+        """The fenced code that `place` is inside of."""
+        index = bisect_right(self._fences, (place, 0)) - 1
+        return self._fences[index] if index >= 0 and place < self._fences[index][1] else None
+
+    def best_start(self, first: int, last: int) -> int | None:
+        """Where the last of the outermost headings from `first` to `last` begins."""
+        found = self.headings[bisect_left(self._starts, first) : bisect_right(self._starts, last)]
+        return (
+            max(found, key=lambda heading: (-heading.level, heading.start)).start if found else None
+        )
 
     def is_only_headings(self, start: int, end: int) -> bool:
         place, index = start, bisect_right(self._starts, start - 1)
@@ -74,28 +91,37 @@ def _nest(found: list[tuple[int, int, int, str]]) -> list[Heading]:
     return headings
 
 
-def _find_headings(markdown: str) -> list[tuple[int, int, int, str]]:
-    """(start, end, level, title) of each, outside of fenced code and front matter."""
+def _scan(markdown: str) -> tuple[list[tuple[int, int, int, str]], list[tuple[int, int]]]:
+    """(start, end, level, title) of each heading, and (start, end) of each fenced code."""
     found: list[tuple[int, int, int, str]] = []
-    fence = ""
-    # The line before, if it may be the text of an underlined heading.
-    above: tuple[int, str] | None = None
+    fences: list[tuple[int, int]] = []
+    fence, fence_start = "", 0
+    # Where the paragraph above begins, if it may be the text of an underlined heading.
+    above: int | None = None
     for match in _LINE.finditer(markdown, _front_matter_end(markdown)):
-        line = match[0].rstrip("\r\n")
+        line, start = match[0].rstrip("\r\n"), match.start()
+        mark = line.lstrip(" ")[:1]
         if fence:
-            fence = "" if _closes(line, fence) else fence
-        elif opening := _opening_fence(line):
-            fence, above = opening, None
-        elif atx := _ATX.match(line):
-            found.append((match.start(), match.end(), len(atx[1]), _plain(atx[2] or "")))
+            if mark == fence[0] and _closes(line, fence):
+                fence = ""
+                fences.append((fence_start, match.end()))
+        elif mark in _FENCE_MARKS and (opening := _opening_fence(line)):
+            fence, fence_start, above = opening, start, None
+        elif mark == "#" and (atx := _ATX.match(line)):
+            found.append((start, match.end(), len(atx[1]), _plain(atx[2] or "")))
             above = None
-        elif above and (underline := _UNDERLINE.match(line)):
-            level = 1 if underline[1][0] == "=" else 2
-            found.append((above[0], match.end(), level, _plain(above[1])))
+        elif above is not None and mark in _RULE_MARKS and (underline := _UNDERLINE.match(line)):
+            if start - above <= MAX_UNDERLINED_CHARS:
+                level = 1 if underline[1][0] == "=" else 2
+                found.append((above, match.end(), level, _plain(markdown[above:start])))
             above = None
-        else:
-            above = _paragraph_start(above, line, match.start())
-    return found
+        elif not mark or not line.strip() or _NOT_PARAGRAPH.match(line):
+            above = None
+        elif above is None:
+            above = start
+    if fence:
+        fences.append((fence_start, len(markdown)))
+    return found, fences
 
 
 def _front_matter_end(markdown: str) -> int:
@@ -113,17 +139,6 @@ def _opening_fence(line: str) -> str:
 def _closes(line: str, fence: str) -> bool:
     match = _FENCE.match(line)
     return bool(match and match[1].startswith(fence) and not match[2].strip())
-
-
-def _paragraph_start(
-    above: tuple[int, str] | None, line: str, start: int
-) -> tuple[int, str] | None:
-    """An underlined heading's text is a paragraph of its own; a long one is no heading."""
-    if not line.strip() or _NOT_PARAGRAPH.match(line):
-        return None
-    if above is None:
-        return start, line
-    return above[0], f"{above[1]} {line.strip()}"
 
 
 def _plain(title: str) -> str:

@@ -185,3 +185,64 @@ def test_time_grows_with_the_length_and_not_faster(embedder):
 
     piece = random_markdown(1) + random_markdown(2)
     assert seconds(piece * 8) < 8 * 3 * seconds(piece)
+
+
+class Counter:
+    """Four characters to a token: what is measured is the splitting."""
+
+    max_tokens = 256
+
+    def count_tokens(self, text: str) -> int:
+        return len(text) // 4
+
+
+LONG = {
+    "log": "2026-11-22 11:00 INFO worker took the next document of the queue\n",
+    "line": "The pump behind door seven is checked every Monday. ",
+    "run": "Z9/ab",
+    "headings": "## Part\n\nIt is checked every Monday.\n\n",
+    "headings alone": "### A part of the plan that has no text\n\n",
+    "table": "| pump | behind door seven | checked |\n",
+    "list": "- The pump behind door seven\n",
+}
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_five_megabytes_are_split_in_seconds(kind):
+    markdown = LONG[kind] * (5_000_000 // len(LONG[kind]))
+    start = time.process_time()
+    passages = split(markdown, Counter(), 220)
+    assert time.process_time() - start < 15
+    assert sum(len(passage.text.split()) for passage in passages) >= len(markdown.split())
+
+
+def test_a_long_document_is_cut_at_its_outer_headings_and_around_its_code():
+    body = "Some words about the pump and its level. " * 50
+    code = "```\n" + "# not a heading\nlevel = 7\n\n" * 6000 + "```\n"
+    sections = [f"## Part {n}\n\n### Detail\n\n{body}\n\n" for n in range(60)]
+    markdown = f"# Guide\n\n{''.join(sections)}{code}\n## Last\n\n{body}"
+    passages = split(markdown, Counter(), 220)
+    assert "".join("".join(p.text.split()) for p in passages) == "".join(markdown.split())
+    assert {p.heading_path for p in passages if "level = 7" in p.text} == {
+        "Guide > Part 59 > Detail"
+    }
+    assert passages[-1].heading_path == "Guide > Last"
+
+
+def test_code_a_table_and_a_list_that_fit_are_not_torn_apart(embedder):
+    body = "Each station sends its level to the control room every minute of the day. " * 9
+    blocks = [
+        "```python\n" + "".join(f"level_{n} = read({n})\n\n" for n in range(8)) + "```",
+        "| a | b |\n|---|---|\n" + "\n".join(f"| row {n} | {n} |" for n in range(12)),
+        "\n".join(f"- step {n} of the list" for n in range(12)),
+    ]
+    markdown = "# Levels\n\n" + "\n\n".join(f"{body}\n\n{block}" for block in blocks)
+    texts = [passage.text for passage in split(markdown, embedder, 220)]
+    for block in blocks:
+        assert any(block in text for text in texts), texts
+
+
+def test_a_long_paragraph_above_a_rule_is_no_heading():
+    markdown = f"# Real\n\n{'Many words. ' * 60}\n---\n\nShort title\n---\n\ntext"
+    paths = [heading.path for heading in Outline(markdown).headings]
+    assert paths == [("Real",), ("Real", "Short title")]

@@ -99,8 +99,10 @@ def count_all(run: SyncRun) -> list[Count]:
 
 def summarise(run: SyncRun) -> str:
     """What came of it; that nothing did is good news."""
-    said = list_counts(run, (*CHANGES, "failed")) or "nothing changed"
-    return f"would be: {said}" if run.dry_run else said
+    said = list_counts(run, (*CHANGES, "failed"))
+    if run.dry_run:
+        return said.replace(" ", " would be ", 1) or "nothing would change"
+    return said or "nothing changed"
 
 
 def list_counts(run: SyncRun, kinds: Iterable[str]) -> str:
@@ -132,7 +134,8 @@ def list_figures(run: SyncRun, tenant: Tenant) -> Iterator[Figure]:
     for kind in (*COUNTS, "skipped"):
         number = plan.get(kind, 0)
         actual = f"{getattr(run, kind, number):,}" if is_over and not run.dry_run else ""
-        yield Figure(kind.capitalize(), f"{number:,}", actual, kind if number or actual else "")
+        has_paths = (actual or f"{number:,}") != "0"
+        yield Figure(kind.capitalize(), f"{number:,}", actual, kind if has_paths else "")
         if kind == "updated" and plan.get("renamed"):
             yield Figure("of these only renamed", f"{plan['renamed']:,}", is_detail=True)
     yield Figure("Listed at the source", f"{plan.get('listed', 0):,}")

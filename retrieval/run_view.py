@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
-from ragadmin.templatetags.ui import duration
 from retrieval.models import Document, SyncRun
 from retrieval.run_figures import (
     CHANGES,
@@ -104,6 +103,11 @@ class RunView:
         return STAGES.get(self.run.stage if self.run.status == "running" else "", STAGES[""])
 
     @property
+    def path_state(self) -> str:
+        """Of which the lists of paths are: none, what is planned, what happened."""
+        return "done" if self.is_over else "planned" if self.run.plan else "none"
+
+    @property
     def headline(self) -> str:
         return summarise(self.run).capitalize()
 
@@ -124,7 +128,11 @@ class RunView:
     def left(self) -> str:
         """How long it will take."""
         seconds = self.progress.seconds_left if self.progress else None
-        return "" if seconds is None else f"about {duration(max(round(seconds), 1) * 1000)} left"
+        if seconds is None:
+            return ""
+        if seconds < 60:
+            return f"about {max(round(seconds), 1)} s left"
+        return f"about {round(seconds / 60)} min left"
 
     @property
     def kept_until(self) -> datetime | None:

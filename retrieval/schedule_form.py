@@ -23,7 +23,7 @@ class ScheduleForm(forms.Form):
 
     when = forms.ChoiceField(
         label="Sync",
-        choices=[(INTERVAL, "every so many minutes"), (CRONTAB, "at set times (crontab)")],
+        choices=[(INTERVAL, "Every so many minutes"), (CRONTAB, "At set times (crontab)")],
         initial=INTERVAL,
         required=False,
         widget=forms.RadioSelect,

@@ -41,6 +41,12 @@ def _lines(placeholder: str) -> forms.Textarea:
 class UploadForm(SourceForm):
     kind = "upload"
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields[
+            "access_level"
+        ].help_text = "Who sees this source here. Each file has the level that it is sent with."
+
 
 class FolderForm(SyncedSourceForm):
     """`place` says which of the other fields fit; the page hides the rest by it."""
@@ -51,7 +57,7 @@ class FolderForm(SyncedSourceForm):
 
     place = forms.ChoiceField(
         label="Where it is",
-        choices=[(LOCAL, "this server"), *((kind, store.label) for kind, store in STORES.items())],
+        choices=[(LOCAL, "This server"), *((kind, store.label) for kind, store in STORES.items())],
         initial=LOCAL,
         widget=forms.RadioSelect,
     )

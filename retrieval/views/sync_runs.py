@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import trigger_client_event
 
 from ragadmin.errors import RagadminError
 from retrieval.indexing.run_paths import KINDS
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from django.http import HttpResponse
 
 ON_A_PAGE = 25
-PATHS_ON_A_PAGE = 50
+PATHS_ON_A_PAGE = 25
+PATHS_CHANGED = "paths-changed"
 
 
 @require_safe
@@ -65,7 +67,9 @@ def show_run(request: TenantHttpRequest, slug: str, run_id: UUID) -> HttpRespons
     view = view_run(run, request.tenant, request.access_levels)
     context: dict[str, Any] = {"view": view, "run": run, "told": request.GET.get("told", "")}
     if request.htmx.target == "run" and not request.htmx.history_restore_request:
-        return render(request, "retrieval/_sync_run.html", context)
+        response = render(request, "retrieval/_sync_run.html", context)
+        has_news = request.GET.get("paths") != view.path_state
+        return trigger_client_event(response, PATHS_CHANGED) if has_news else response
     return render(request, "retrieval/sync_run.html", context | _paths(request, run))
 
 

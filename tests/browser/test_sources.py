@@ -35,16 +35,16 @@ def page_text(number, extra=""):
 def enter_folder(page, tenant, folder):
     page.goto(f"/t/{tenant.slug}/sources/")
     page.get_by_role("link", name=re.compile("^Folder")).click()
-    page.get_by_label("Name").fill("Kettle manual")
+    page.get_by_label("Name", exact=True).fill("Kettle manual")
     page.get_by_label("Folder", exact=True).fill(str(folder))
     expect(page.get_by_label("Access key ID")).to_be_hidden()
-    expect(page.get_by_label("Crontab")).to_be_hidden()
-    page.get_by_label("at set times (crontab)").check()
-    page.get_by_label("Crontab").fill("0 3 * *")
+    expect(page.get_by_label("Crontab", exact=True)).to_be_hidden()
+    page.get_by_label("At set times (crontab)").check()
+    page.get_by_label("Crontab", exact=True).fill("0 3 * *")
     expect(page.locator("#schedule-words")).to_contain_text("five parts")
-    page.get_by_label("Crontab").fill("0 3 * * 1-5")
+    page.get_by_label("Crontab", exact=True).fill("0 3 * * 1-5")
     expect(page.locator("#schedule-words")).to_contain_text("03:00")
-    page.get_by_label("every so many minutes").check()
+    page.get_by_label("Every so many minutes").check()
     expect(page.locator("#schedule-words")).to_contain_text("Every 15 minutes")
 
 

@@ -260,7 +260,7 @@ def ask_patiently(client: HttpClient, url: str, headers: Mapping[str, str]) -> A
             return answer
         if len(wait) > 4 or int(wait) > MAX_RETRY_AFTER:
             break
-        client.wait(int(wait))
+        time.sleep(int(wait))
     raise SourceUnavailable(
         f"The server is busy and asks to come back in {wait[:10]} seconds. Ask it less often, by"
         " more seconds between requests.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import time
 import zlib
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from ragadmin.errors import RagadminError, TooLarge
 from retrieval.connectors.base import SourceUnavailable
 from retrieval.connectors.hosts import resolve_public
 from retrieval.connectors.links import origin_of
+from retrieval.connectors.turns import end_turn, take_turn
 
 if TYPE_CHECKING:
     import ssl
@@ -87,7 +89,6 @@ class HttpClient:
         self._pool = httpcore2.ConnectionPool(
             max_connections=2, keepalive_expiry=60, network_backend=self._network
         )
-        self._ended = float("-inf")
 
     def close(self) -> None:
         self._pool.close()
@@ -104,10 +105,11 @@ class HttpClient:
         """Raises NoAnswer, TooLarge, and SourceUnavailable for a private address."""
         sent = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip"}
         sent |= headers or {}
-        if origin_of(url) == self.origin:
+        origin = origin_of(url)
+        if origin == self.origin:
             sent |= authorize(self._credentials)
         for is_last in (False, True):
-            self._wait_for_turn()
+            take_turn(origin, self.gap)
             self._network.deadline = time.monotonic() + seconds
             try:
                 return self._get(url, sent, wants_body, max_bytes)
@@ -122,14 +124,13 @@ class HttpClient:
             except (httpcore2.NetworkError, httpcore2.ProtocolError, zlib.error) as error:
                 raise NoAnswer(f"The server cannot be reached ({_plain(error)}).") from None
             finally:
-                self._ended = time.monotonic()
+                end_turn(origin)
         raise AssertionError("the second try returns or raises")
 
-    def _wait_for_turn(self) -> None:
-        self.wait(self._ended + self.gap - time.monotonic())
-
-    def wait(self, seconds: float) -> None:
-        time.sleep(max(seconds, 0.0))
+    @property
+    def identity(self) -> str:
+        """The same for those to whom a site shows the same, and tells nothing of credentials."""
+        return hashlib.sha256(repr(sorted(self._credentials.items())).encode()).hexdigest()
 
     def _get(
         self,

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 LISTING_SECONDS = 30 * 60
 MAX_LISTING_SECONDS = 12 * 3600
 FETCH_SECONDS = 50.0
+# Pages are fetched a few at a time, each time by another connector.
+ROBOTS_SECONDS = 600.0
 
 
 class WebConnector(Connector):
@@ -89,10 +91,10 @@ class WebConnector(Connector):
         wanted = 2 * self.config["max_pages"] * self._client.gap
         return min(max(LISTING_SECONDS, wanted), MAX_LISTING_SECONDS)
 
-    def _robots_of(self, url: str) -> Robots:
+    def _robots_of(self, url: str, *, max_age: float = 0.0) -> Robots:
         origin = origin_of(url)
         if origin not in self._robots:
-            self._robots[origin] = read_robots(self._client, origin)
+            self._robots[origin] = read_robots(self._client, origin, max_age=max_age)
         return self._robots[origin]
 
     def _open_start(self, known: Mapping[str, KnownItem]) -> tuple[Answer, str]:
@@ -152,7 +154,8 @@ class WebConnector(Connector):
         if not is_same_site(self._url, external_id):
             raise ItemGone("The page is at another address than the source.")
         self._client.origin = origin_of(external_id)
-        if not self._robots_of(external_id).allows(external_id):
+        robots = self._robots_of(external_id, max_age=ROBOTS_SECONDS)
+        if not robots.allows(external_id):
             raise ItemUnreadable("robots.txt asks not to read it.", code="robots_disallowed")
         answer = self._get(external_id)
         check_page(answer)

@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 
 from ragadmin.errors import InvalidRequest
+from retrieval.connectors import robots
 from retrieval.connectors.base import ItemGone, ItemUnreadable, SourceUnavailable
 from retrieval.connectors.links import normalise
 from retrieval.connectors.page_types import KNOWN_ENDINGS, SUFFIXES, filename_for
@@ -122,6 +123,7 @@ def test_page_that_must_not_be_indexed_since_is_not_read(site, connector):
     with pytest.raises(ItemGone):
         connector.fetch(site.url("/x"))
     site.put("/robots.txt", b"User-agent: *\nDisallow: /y")
+    robots._lately.clear()
     with closing(open_site(site.url())) as opened, pytest.raises(ItemUnreadable) as raised:
         opened.fetch(site.url("/y"))
     assert raised.value.code == "robots_disallowed"
@@ -139,10 +141,12 @@ def test_item_of_another_host_is_not_fetched(connector):
         connector.fetch("http://127.0.0.1:1/x")
 
 
-def test_robots_are_asked_for_once(site, connector):
+def test_robots_are_asked_for_once_by_all_that_fetch(site, connector):
     site.add("/")
     for _ in range(3):
         connector.fetch(site.url())
+    with closing(open_site(site.url())) as another:
+        another.fetch(site.url())
     assert [each.path for each in site.requests].count("/robots.txt") == 1
 
 

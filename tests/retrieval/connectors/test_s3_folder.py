@@ -255,7 +255,7 @@ class Redirecting(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def log_message(self, *arguments):
+    def log_message(self, format, *args):
         pass
 
 

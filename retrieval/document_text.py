@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 # So many characters make a piece, and at most so many more are taken to end it well.
-PIECE = 20_000
-TAIL = 4_000
+PIECE = 12_000
+TAIL = 3_000
 
 
 class TextPages:

@@ -36,9 +36,15 @@ class Reply:
 class Browser:
     client: Client
 
-    def call(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> Reply:
-        form = {"rating": "up"} if method == "POST" else None
-        return _read(getattr(self.client, method.lower())(path, form, headers=headers))
+    def call(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        form: Mapping[str, Any] | None = None,
+    ) -> Reply:
+        sent = (form or {"rating": "up"}) if method == "POST" else None
+        return _read(getattr(self.client, method.lower())(path, sent, headers=headers))
 
     def hot_headers(self) -> dict[str, str]:
         """Of the session, with a CSRF token that fits."""

@@ -10,6 +10,7 @@ import structlog
 from django.utils import timezone
 
 from retrieval.canaries import (  # noqa: F401 - each adds its doors
+    bulk_doors,
     database_doors,
     query_doors,
     store_doors,

@@ -11,8 +11,9 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from ragadmin.downloads import attachment
-from ragadmin.errors import NotFound, RagadminError
-from retrieval.connectors.registry import open_connector
+from ragadmin.errors import NotFound
+from retrieval.connectors.base import Connector
+from retrieval.connectors.registry import connector_class, open_connector
 from retrieval.document_text import TextPages
 from retrieval.document_view import time_left, view_document
 from retrieval.indexing.place_in_line import finish_estimate, place_in_line
@@ -94,10 +95,9 @@ def _origin(request: TenantHttpRequest, view: DocumentView) -> dict[str, Any]:
 def _link(document: Document) -> str:
     """Where people can see the original; empty where there is no such place."""
     source = document.source
-    try:
-        connector = open_connector(source.kind, source.config, {})
-    except RagadminError:
+    if connector_class(source.kind).link_to is Connector.link_to:
         return ""
+    connector = open_connector(source.kind, source.config, {})
     link = connector.link_to(document.external_id)
     connector.close()
     return link if link.startswith(("https://", "http://")) else ""

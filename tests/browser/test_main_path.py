@@ -121,18 +121,6 @@ def test_bad_file_has_its_own_error_beside_the_good_one(signed_in, tenant):
     expect(signed_in.locator("tbody tr")).to_have_count(1)
 
 
-def test_refused_upload_says_why_beside_its_name(signed_in, tenant, problems):
-    signed_in.goto(f"/t/{tenant.slug}/documents/")
-    empty = {"name": "empty.md", "mimeType": "text/markdown", "buffer": b""}
-    signed_in.get_by_label("Choose files").set_input_files([empty])
-    row = signed_in.locator(".upload-row[data-outcome=failed]")
-    expect(row.locator(".upload-state")).to_contain_text("empty")
-    assert any("400" in problem for problem in problems)
-    problems.clear()
-    row.get_by_role("button", name="Dismiss").click()
-    expect(row).to_have_count(0)
-
-
 def test_answer_can_be_stopped_and_asked_again(signed_in, tenant):
     upload_kettle(signed_in, tenant)
     signed_in.goto(f"/t/{tenant.slug}/playground/")

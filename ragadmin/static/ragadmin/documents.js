@@ -3,6 +3,7 @@
 
 /* What is ticked, by its id: the list is swapped while documents are being indexed. */
 const picked = new Set();
+let level = "";
 
 function boxes() {
   return [...document.querySelectorAll("#documents .pick input[name=id]")];
@@ -31,9 +32,17 @@ function showSelection() {
 function restoreSelection() {
   const shown = new Set(boxes().map((box) => box.value));
   for (const id of picked) if (!shown.has(id)) picked.delete(id);
+  showBoxes();
+  const choice = document.getElementById("bulk-level");
+  if (choice && level) choice.value = level;
+}
+
+/* Under "all" each row is shown as ticked, and sent with none. */
+function showBoxes() {
+  const all = wantsAll();
   for (const box of boxes()) {
-    box.checked = picked.has(box.value);
-    box.disabled = wantsAll();
+    box.checked = all || picked.has(box.value);
+    box.disabled = all;
   }
   showSelection();
 }
@@ -50,7 +59,11 @@ document.addEventListener("change", ({ target }) => {
       note(box);
     }
   } else if (target.matches("#pick-all")) {
-    for (const box of boxes()) box.disabled = target.checked;
+    showBoxes();
+    return;
+  } else if (target.matches("#bulk-level")) {
+    level = target.value;
+    return;
   } else if (target.matches("#documents .pick input[name=id]")) {
     note(target);
   } else {
@@ -82,6 +95,12 @@ document.addEventListener("documents-changed", () => {
 const dialog = document.getElementById("dialog");
 document.addEventListener("htmx:afterSwap", ({ detail }) => {
   if (detail.target === dialog && !dialog.open) dialog.showModal();
+});
+
+/* Nothing is swapped away under somebody who is about to choose or to answer. */
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const isBusy = document.querySelector("dialog[open]") || document.activeElement?.matches("#documents select, #document-level");
+  if (isBusy && event.target.matches("[data-polls]")) event.preventDefault();
 });
 
 /* Much can take a while: the button says that it works. */

@@ -27,7 +27,7 @@ from tests.retrieval.reindexing import check_consistent, fresh, generations_of, 
 from tests.stack import Stack
 
 DOCUMENTS = 60
-MODEL = "openai:mock-embedding-150-80"
+MODEL = "openai:mock-embedding-150-768"
 
 
 @pytest.fixture

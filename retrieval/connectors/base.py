@@ -147,5 +147,5 @@ class Connector(ABC):
         """A URL at which people can see the original; empty when there is none."""
         return ""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most have nothing to close
         """Ends connections."""

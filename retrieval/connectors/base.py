@@ -131,6 +131,11 @@ class Connector(ABC):
         Raises InvalidRequest that names the field in `extra`.
         """
 
+    @classmethod  # noqa: B027 - most are where they are for everybody
+    def check_place(cls, config: Mapping[str, Any], *, tenant_slug: str) -> None:
+        """Before each use: what was allowed when the source was saved, or elsewhere before the
+        tenant was imported, may not be any more. Raises SourceUnavailable."""
+
     @abstractmethod
     def list_items(self, known: Mapping[str, KnownItem]) -> Iterator[SourceItem | SkippedItem]:
         """Everything that is there, in any order. Raises SourceUnavailable, also midway."""

@@ -111,12 +111,9 @@ def clean_local(path: str, tenant_slug: str) -> dict[str, str]:
     return {"url": path, "root": root}
 
 
-def is_still_allowed(root: str) -> bool:
-    """Whether the operator still lists the root that a source was saved with."""
-    return any(
-        re.fullmatch(re.escape(pattern).replace(r"\{tenant\}", "[^/]+"), root)
-        for pattern in settings.SYNC_ROOTS
-    )
+def is_still_allowed(root: str, tenant_slug: str) -> bool:
+    """Whether the operator still lists the root that a source was saved with, and for this tenant."""
+    return root in [each.replace("{tenant}", tenant_slug) for each in settings.SYNC_ROOTS]
 
 
 def touches_data(real: str) -> bool:

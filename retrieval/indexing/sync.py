@@ -16,11 +16,10 @@ from django.utils import timezone
 from structlog.contextvars import bound_contextvars
 
 from ragadmin.errors import RagadminError, SchemaMissing, TenantGone
-from retrieval.connectors.registry import open_connector
 from retrieval.indexing import outcome, run_paths, sync_jobs
 from retrieval.indexing.apply import Application
-from retrieval.indexing.credentials import read_credentials
 from retrieval.indexing.estimate import estimate
+from retrieval.indexing.open_source import open_source
 from retrieval.indexing.plan import KnownDocument, Plan, make_plan, plan_retry, why_confirm
 from retrieval.models import Document, SyncError, SyncRun
 from tenants.context import tenant_context
@@ -175,9 +174,7 @@ class _Step:
         if self._run.retry_of:
             return self._plan_retry()
         documents, states = self._read_documents()
-        connector = open_connector(
-            self._source.kind, self._source.config, read_credentials(self._source)
-        )
+        connector = open_source(self._tenant, self._source)
         try:
             plan = self._plan = make_plan(
                 connector,

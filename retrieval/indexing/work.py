@@ -14,7 +14,6 @@ from django.db.models import F
 from ragadmin.errors import NotFound, RagadminError
 from retrieval.connectors.base import SourceUnavailable
 from retrieval.indexing import extract, files
-from retrieval.indexing.credentials import read_credentials
 from retrieval.models import Document
 from retrieval.types import ExtractedText
 
@@ -86,7 +85,7 @@ class Sources:
         if error := self._failed.get(source.pk):
             raise error
         try:
-            content = self._connector(source).fetch(work.begun.external_id)
+            content = self._connector(work, source).fetch(work.begun.external_id)
         except SourceUnavailable as error:
             # The others of this batch need not try too.
             self._failed[source.pk] = error
@@ -99,12 +98,12 @@ class Sources:
         for connector in self._open.values():
             connector.close()
 
-    def _connector(self, source: Source) -> Connector:
-        from retrieval.connectors.registry import open_connector
+    def _connector(self, work: Work, source: Source) -> Connector:
+        # Opened only by workers, of documents that are not uploads.
+        from retrieval.indexing.open_source import open_source
 
         if source.pk not in self._open:
-            credentials = read_credentials(source)
-            self._open[source.pk] = open_connector(source.kind, source.config, credentials)
+            self._open[source.pk] = open_source(work.claim.tenant, source)
         return self._open[source.pk]
 
 
@@ -138,7 +137,7 @@ def extract_texts(works: Sequence[Work], keep_alive: Callable[[], None]) -> None
         alike[work.kind].append(work)
     for group in _groups([each[0] for each in alike.values()]):
         keep_alive()
-        _extract_group(group)
+        _extract_group(group, keep_alive)
     for first, *others in alike.values():
         for work in others:
             work.error = first.error
@@ -146,7 +145,7 @@ def extract_texts(works: Sequence[Work], keep_alive: Callable[[], None]) -> None
                 work.text = _renamed(first.text, first.filename, work.filename)
 
 
-def _extract_group(works: Sequence[Work]) -> None:
+def _extract_group(works: Sequence[Work], keep_alive: Callable[[], None]) -> None:
     with ExitStack() as opened:
         readable: list[tuple[Work, Path | bytes]] = []
         for work in works:
@@ -154,7 +153,8 @@ def _extract_group(works: Sequence[Work]) -> None:
                 readable.append((work, _content(work, opened)))
             except NotFound as error:
                 work.error = error
-        outcomes = extract.extract_many([(content, work.filename) for work, content in readable])
+        contents = [(content, work.filename) for work, content in readable]
+        outcomes = extract.extract_many(contents, after_each=keep_alive)
     for (work, _), outcome in zip(readable, outcomes, strict=True):
         if isinstance(outcome, ExtractedText):
             work.text = outcome

@@ -106,10 +106,11 @@ def test_a_folder_swapped_for_a_link_to_another_tenants_is_not_listed(tmp_path, 
 
 
 def test_a_root_that_the_operator_took_away_ends_its_sources(root, settings):
-    connector = FolderConnector(clean(f"{root}/docs"), {})
+    config = clean(f"{root}/docs")
+    FolderConnector.check_place(config, tenant_slug="acme")
     settings.SYNC_ROOTS = []
     with pytest.raises(SourceUnavailable, match="RAGADMIN_SYNC_ROOTS"):
-        list(connector.list_items({}))
+        FolderConnector.check_place(config, tenant_slug="acme")
 
 
 @pytest.mark.parametrize(

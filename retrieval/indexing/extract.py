@@ -20,7 +20,7 @@ from retrieval.indexing.reader_process import ProcessDied, ReaderProcess
 from retrieval.types import ExtractedText
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 logger = logging.getLogger(__name__)
 
@@ -69,13 +69,18 @@ class ExtractionPool:
             raise outcome
         return outcome
 
-    def extract_many(self, files: Sequence[File]) -> list[Outcome]:
-        """In order. One file's failure is its own; a path that cannot be read raises OSError."""
+    def extract_many(
+        self, files: Sequence[File], after_each: Callable[[], None] | None = None
+    ) -> list[Outcome]:
+        """In order. One file's failure is its own; a path that cannot be read raises OSError.
+
+        `after_each` is called as each is done, for whoever has to show a sign of life.
+        """
         for content, _ in files:
             if isinstance(content, Path):
                 content.stat()  # a missing file is the caller's trouble, not the document's
         with self._places:
-            return self._read_all(files)
+            return self._read_all(files, after_each or nothing)
 
     def child_pids(self) -> list[int]:
         with self._lock:
@@ -90,23 +95,26 @@ class ExtractionPool:
         for child in idle:
             self._discard(child)
 
-    def _read_all(self, files: Sequence[File]) -> list[Outcome]:
+    def _read_all(self, files: Sequence[File], after_each: Callable[[], None]) -> list[Outcome]:
         outcomes: list[Outcome] = []
         suspect = -1  # the file at which a child ended
         while len(outcomes) < len(files):
-            found, failure = self._run(choose_batch(files, len(outcomes)))
+            found, failure = self._run(choose_batch(files, len(outcomes)), after_each)
             outcomes += found
             if failure is None:
                 continue
             if suspect == len(outcomes) or is_certain(failure):
                 outcomes.append(explain(failure, self._seconds))
+                after_each()
                 continue
             # Once more in a fresh child: the first may have been ended from outside, or worn.
             logger.warning("A document reader ended while reading; trying again: %s", failure)
             suspect = len(outcomes)
         return outcomes
 
-    def _run(self, batch: Sequence[File]) -> tuple[list[Outcome], Failure | None]:
+    def _run(
+        self, batch: Sequence[File], after_each: Callable[[], None]
+    ) -> tuple[list[Outcome], Failure | None]:
         """What was read before something went wrong, or a child was worn, and what went wrong."""
         outcomes: list[Outcome] = []
         child = self._take()
@@ -116,6 +124,7 @@ class ExtractionPool:
                 for head, body in child.ask(message, len(batch), self._seconds):
                     keep = not head.pop("worn", False)
                     outcomes.append(read_reply(head, body))
+                    after_each()
                     if not keep:
                         break
         except (ProcessDied, TimeoutError) as failure:
@@ -157,6 +166,10 @@ class ExtractionPool:
         child.end()
         with self._lock:
             self._alive.pop(child.pid, None)
+
+
+def nothing() -> None:
+    """After each file, where nobody waits."""
 
 
 def ocr_environment(search_path: str | None = None) -> dict[str, str]:
@@ -260,9 +273,11 @@ def extract(content: Path | bytes, filename: str) -> ExtractedText:
     return shared_pool().extract(content, filename)
 
 
-def extract_many(files: Sequence[File]) -> list[Outcome]:
+def extract_many(
+    files: Sequence[File], after_each: Callable[[], None] | None = None
+) -> list[Outcome]:
     """As `extract`, for several small files in about the time of one: in order, errors in place."""
-    return shared_pool().extract_many(files)
+    return shared_pool().extract_many(files, after_each)
 
 
 def shared_pool() -> ExtractionPool:

@@ -102,7 +102,9 @@ def test_hostile_file_among_many_fails_alone(make_pool):
     pool = make_pool(memory_bytes=200 * 2**20)
     files = [(f"Number {number}.".encode(), "a.md") for number in range(10)]
     files[4] = (hostile.pdf_bomb(500), "bomb.pdf")
-    outcomes = pool.extract_many(files)
+    signs: list[int] = []
+    outcomes = pool.extract_many(files, after_each=lambda: signs.append(1))
+    assert len(signs) == 10
     assert outcomes.pop(4).code == "too_large"
     assert [outcome.markdown for outcome in outcomes] == [
         f"Number {number}." for number in range(10) if number != 4

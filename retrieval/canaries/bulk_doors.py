@@ -33,7 +33,7 @@ def change_many_by_api(cast: Cast, attempt: Attempt) -> Sight:
     return sight
 
 
-@door(PAGES, "Ids in a form that changes many documents", shows_own=False)
+@door(PAGES, "Ids in a form that changes many documents", shows_own=False, every_pair=False)
 def change_many_by_page(cast: Cast, attempt: Attempt) -> Sight:
     """The same with the visitor's browser session, below the visitor's own address."""
     path = f"/t/{attempt.visitor.tenant.slug}/documents/bulk/"

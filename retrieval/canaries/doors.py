@@ -101,12 +101,17 @@ SURVEYS: list[Survey] = []
 
 
 def door(
-    section: str, title: str, *, shows_own: bool = True, within: bool = True
+    section: str,
+    title: str,
+    *,
+    shows_own: bool = True,
+    within: bool = True,
+    every_pair: bool = True,
 ) -> Callable[[Callable[[Cast, Attempt], Sight]], Callable[[Cast, Attempt], Sight]]:
     """The function's docstring says on the page what is tried."""
 
     def register(probe: Callable[[Cast, Attempt], Sight]) -> Callable[[Cast, Attempt], Sight]:
-        DOORS.append(Door(section, title, _about(probe), probe, shows_own, within))
+        DOORS.append(Door(section, title, _about(probe), probe, shows_own, within, every_pair))
         return probe
 
     return register

@@ -139,6 +139,8 @@ class ReaderProcess:
 
     def _find_signal(self) -> int | None:
         """The process is left unburied, so that its number still means it and what it started."""
+        if not hasattr(os, "waitid"):  # macOS before Python 3.13
+            return self._bury()
         deadline = time.monotonic() + SECONDS_TO_DIE
         options = os.WEXITED | os.WNOHANG | os.WNOWAIT
         while time.monotonic() < deadline:
@@ -147,6 +149,13 @@ class ReaderProcess:
                 return None if found.si_code == os.CLD_EXITED else found.si_status
             time.sleep(0.005)
         return None
+
+    def _bury(self) -> int | None:
+        try:
+            code = self._process.wait(SECONDS_TO_DIE)
+        except subprocess.TimeoutExpired:
+            return None
+        return -code if code < 0 else None
 
     def kill(self) -> None:
         """The whole session: also the programs that it runs."""

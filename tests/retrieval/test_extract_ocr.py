@@ -177,7 +177,7 @@ def test_time_limit_ends_tesseract_too(make_pool):
 
 
 def test_tesseract_shares_the_limits_of_its_parent(make_pool):
-    pool = make_pool(seconds=2)
+    pool = make_pool(seconds=4)
     pool.extract(b"Words.", "a.md")
     [child] = pool.child_pids()
     with ThreadPoolExecutor(1) as threads:

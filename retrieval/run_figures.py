@@ -84,13 +84,19 @@ def list_rows(runs: Iterable[SyncRun], tenant: Tenant) -> list[RunRow]:
     return [
         RunRow(
             run=run,
-            summary=summarise(run) if run.status in SyncRun.FINISHED else "",
+            summary=_outcome(run),
             took_ms=took_ms(run),
             cost=cost_words(tenant, run.cost_usd),
             counts=count_all(run),
         )
         for run in runs
     ]
+
+
+def _outcome(run: SyncRun) -> str:
+    if run.status not in SyncRun.FINISHED:
+        return ""
+    return run.error_message if run.status == SyncRun.Status.FAILED else summarise(run)
 
 
 def count_all(run: SyncRun) -> list[Count]:

@@ -71,7 +71,7 @@ class Kept:
     @property
     def words(self) -> str:
         counts = {"deleted": self.deleted, "replaced": self.replaced}
-        said = [f"{number:,} {what}" for what, number in counts.items() if number]
+        said = [f"{what} {number:,}" for what, number in counts.items() if number]
         return f"{' and '.join(said)} document{'' if self.total == 1 else 's'}"
 
 

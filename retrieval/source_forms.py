@@ -136,7 +136,7 @@ class WebForm(SyncedSourceForm):
     url = forms.URLField(
         label="Start at",
         max_length=2000,
-        assume_scheme="https",
+        assume_scheme="https",  # pyright: ignore[reportCallIssue]
         help_text="Pages below this address are read, and no others.",
         widget=forms.URLInput({"placeholder": "https://", "autocomplete": "off"}),
     )
@@ -144,7 +144,7 @@ class WebForm(SyncedSourceForm):
         label="Sitemap",
         required=False,
         max_length=2000,
-        assume_scheme="https",
+        assume_scheme="https",  # pyright: ignore[reportCallIssue]
         help_text="Empty: it is looked for at the usual places; without one, links are followed.",
         widget=forms.URLInput({"autocomplete": "off"}),
     )

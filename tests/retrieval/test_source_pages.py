@@ -341,7 +341,7 @@ def test_run_shows_plan_and_receipt_with_the_paths_behind_each_count(owner, base
 
 def test_paths_come_in_pages(owner, base, tenant):
     run = make_run(tenant, make_source(tenant), paths={"added": [f"{n:03}.md" for n in range(120)]})
-    page = text(owner.get(f"{base}sync-runs/{run.pk}/?page=3"))
+    page = text(owner.get(f"{base}sync-runs/{run.pk}/?page=5"))
     assert "119.md" in page
     assert "001.md" not in page
 
@@ -455,7 +455,9 @@ def test_undo_counts_first_and_says_that_it_pauses(owner, base, tenant):
     add_document(tenant, source, "gone.md", **removed)
     add_document(tenant, source, "new.md", **removed)
     add_document(tenant, source, "new.md")
-    assert "1 deleted and 1 replaced documents" in text(owner.get(f"{base}sync-runs/{run.pk}/"))
+    assert "This run deleted 1 and replaced 1 documents." in text(
+        owner.get(f"{base}sync-runs/{run.pk}/")
+    )
     said = text(owner.get(f"{base}sync-runs/{run.pk}/undo/"))
     assert re.search(r"Deleted by the run 1 Replaced by the run 1", said)
     assert "paused with it" in said

@@ -197,7 +197,7 @@ class Batch:
     def _extract(self, works: Sequence[Work]) -> None:
         without = [work for work in works if not work.text and not work.keeps_text]
         if without:
-            extract_texts(without, lambda: self._renew(EXTRACTION_LEASE_SECONDS))
+            extract_texts(without, self._keep_alive)
 
     def _chunk(self, works: Sequence[Work]) -> None:
         _set_stage(self, "chunking")

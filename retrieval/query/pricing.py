@@ -46,14 +46,17 @@ def price_embedding(model: str, tokens: int) -> Decimal | None:
     """Of a text of so many tokens, by an embedding model as a tenant names it."""
     if model.startswith(FREE_EMBEDDERS):
         return Decimal(0)
-    return _published(model.partition(":")[2], tokens, 0)
+    provider, _, name = model.partition(":")
+    return _published(name, tokens, 0, provider)
 
 
-def _published(model: str, input_tokens: int, output_tokens: int) -> Decimal | None:
+def _published(
+    model: str, input_tokens: int, output_tokens: int, provider: str | None = None
+) -> Decimal | None:
     """None when nobody has published a price for this model."""
     counted = PricedUsage(input_tokens=input_tokens, output_tokens=output_tokens)
     try:
-        return calc_price(counted, model_ref=model).total_price
+        return calc_price(counted, model_ref=model, provider_id=provider).total_price
     except LookupError:
         return None
 

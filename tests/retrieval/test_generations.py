@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
 
 from ragadmin.errors import Conflict, InvalidRequest
 from retrieval import tasks
-from retrieval.indexing import queue, reindex
+from retrieval.indexing import queue, reindex, vector_index
 from retrieval.indexing.reindex_estimate import estimate
 from retrieval.models import Chunk, Document, TermFrequency
 from retrieval.selectors import list_chunks, searched_chunks
@@ -420,6 +422,12 @@ def test_estimate_says_what_it_would_take(indexed):
     assert plan.tokens == pytest.approx(sum(made), rel=0.2)
 
 
+def test_published_price_of_an_embedding_model_is_found(indexed):
+    wanted = check_settings(indexed, {"embedding_model": "openai:text-embedding-3-small"})
+    plan = estimate(indexed, wanted)
+    assert plan.cost_usd == pytest.approx(Decimal("0.02") * plan.tokens / 1_000_000)
+
+
 def test_price_of_an_unpublished_model_is_unknown(indexed):
     wanted = check_settings(indexed, {"embedding_model": other_model()})
     assert estimate(indexed, wanted).cost_usd is None
@@ -436,3 +444,29 @@ def test_every_isolation_level_switches_and_cleans_up(level):
     assert fresh(tenant).generation == 2
     assert generations_of(tenant) == {2}
     check_consistent(tenant)
+
+
+def test_index_of_the_vectors_is_of_one_generation(indexed, settings):
+    """Vectors of another length do not fit into the one that serves the searches meanwhile."""
+    settings.VECTOR_INDEX_FROM = 3
+    assert vector_index.tune(fresh(indexed)).hnsw_ef > 0
+    begin(indexed, embedding_model=other_model())
+    index_one_batch()
+    assert found_paths(caller_of(indexed), QUESTION)[0] == "guide/passwords.md"
+    index_all()
+    after = fresh(indexed)
+    assert (after.generation, after.hnsw_ef, after.vector_checked_at) == (2, 0, None)
+    assert found_paths(caller_of(after), SENTENCE)
+    assert vector_index.may_need_index(after)
+    assert vector_index.tune(after).hnsw_ef > 0
+    assert indexes(after) == {f"chunk_hnsw_{after.pk}_2"}
+    assert found_paths(caller_of(after), SENTENCE)
+
+
+def indexes(tenant) -> set[str]:
+    with tenant_context(tenant), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT indexname FROM pg_indexes WHERE schemaname = %s AND indexname LIKE 'chunk_hnsw%%'",
+            [tenant.schema_name],
+        )
+        return {name for (name,) in cursor.fetchall()}

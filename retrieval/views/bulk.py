@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 
 from retrieval.document_list import count_documents
-from retrieval.services.bulk import Action, Selection, change_documents, weigh
+from retrieval.services.bulk import SECONDS, Action, Selection, change_documents, weigh
 from retrieval.views.documents import CHANGED, read_filter
 from retrieval.views.fragments import render_page_or_part
 from tenants.access import TenantHttpRequest, tenant_page
@@ -60,6 +60,7 @@ def change_many(request: TenantHttpRequest, slug: str) -> HttpResponse:
         selection=selection,
         actor=request.user,
         access_level=access_level,
+        seconds=SECONDS,
     )
     if outcome.left and outcome.done:
         return render(

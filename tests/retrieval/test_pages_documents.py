@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from retrieval.models import Document
+from retrieval.models import Document, Source
 from tenants.context import tenant_context
+from tests.retrieval.documents import upload
 from tests.retrieval.pages import make_document, sign_in
 
 TABLE = {"HX-Request": "true", "HX-Target": "documents"}
@@ -81,6 +83,77 @@ def test_list_can_be_sorted(owner, url, tenant):
     page = owner.get(f"{url}?sort=size").content.decode()
     assert page.index("b.md") < page.index("a.md")
     assert 'aria-sort="ascending"' in page
+
+
+def test_tabs_count_by_status_within_the_other_filters(owner, url, tenant):
+    make_document(tenant, "a.md", status="failed", error_code="corrupt")
+    make_document(tenant, "b.md", access_level="internal")
+    page = " ".join(owner.get(f"{url}?access_level=public").content.decode().split())
+    assert 'All <span class="muted">1</span>' in page
+    assert 'Failed <span class="muted">1</span>' in page
+    assert 'Ready <span class="muted">0</span>' in page
+    found = owner.get(f"{url}?q=b.md").content.decode()
+    assert "1–1 of 1 documents" in found
+
+
+def test_reason_of_a_failure_is_said_in_words_and_filtered_by(owner, url, tenant):
+    make_document(tenant, "locked.pdf", status="failed", error_code="encrypted")
+    make_document(tenant, "broken.pdf", status="failed", error_code="corrupt", chunk_count=4)
+    page = owner.get(url).content.decode()
+    assert "Protected by a password" in page
+    assert "Earlier text stays searchable" in page
+    filtered = owner.get(f"{url}?error_code=encrypted").content.decode()
+    assert "locked.pdf" in filtered
+    assert "broken.pdf" not in filtered
+
+
+def test_list_is_filtered_by_source_and_names_it(owner, url, tenant):
+    document = make_document(tenant, "handbook.md")
+    make_document(tenant, "mine.md")
+    with tenant_context(tenant):
+        source = Source.objects.create(name="The shelf", kind="folder")
+        Document.objects.filter(pk=document.pk).update(source=source)
+    page = owner.get(f"{url}?source={source.pk}").content.decode()
+    assert "handbook.md" in page
+    assert "mine.md" not in page
+    assert "The shelf" in page
+
+
+def test_source_out_of_sight_is_not_named(url, tenant):
+    document = make_document(tenant, "moved.md")
+    with tenant_context(tenant):
+        source = Source.objects.create(name="Salaries", kind="folder", access_level="internal")
+        Document.objects.filter(pk=document.pk).update(source=source)
+    admin = sign_in(tenant, role="admin", levels=["public"])
+    for address in (url, f"{url}{document.pk}/"):
+        page = admin.get(address).content.decode()
+        assert "moved.md" in page
+        assert "Salaries" not in page
+
+
+@pytest.mark.parametrize("sort", ["-updated", "updated", "path", "-path", "-size", "chunks"])
+def test_pages_hold_each_document_once(owner, url, tenant, sort):
+    for number in range(60):
+        make_document(tenant, f"{number:02}.md", size_bytes=number % 3, chunk_count=number % 2)
+    found = []
+    for page in (1, 2, 3):
+        content = owner.get(f"{url}?sort={sort}&page={page}").content.decode()
+        found += re.findall(r">(\d\d\.md)</a>", content)
+    assert len(found) == len(set(found)) == 60
+    if sort in {"path", "-path"}:
+        assert found == sorted(found, reverse=sort == "-path")
+    assert "1–50 of 60" in owner.get(f"{url}?size=50").content.decode()
+    words = owner.get(f"{url}?q=.md&page=3&sort={sort}").content.decode()
+    assert "51–60 of 60" in words
+    assert "51–60 of 60" in owner.get(f"{url}?q=.md&page=99&sort={sort}").content.decode()
+
+
+def test_waiting_documents_are_counted_above_the_list(owner, url, tenant):
+    for name in ("a.md", "b.md"):
+        upload(tenant, path=name)
+    assert "2 documents wait" in owner.get(url).content.decode()
+    page = owner.get(f"{url}{documents(tenant)[1].pk}/").content.decode()
+    assert "in line" in page
 
 
 def test_failed_document_shows_its_error_and_a_retry(owner, url, tenant):

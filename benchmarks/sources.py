@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 COUNTS = ("added", "updated", "deleted", "unchanged", "failed")
 OPEN = {"queued", "running"}
-POLL_SECONDS = 0.02
+# The share of the time so far that is waited before the next look: looking costs the system too.
+POLL_SHARE, SHORTEST_POLL_S, LONGEST_POLL_S = 0.05, 0.02, 0.5
 # Nothing is to start by itself while something is measured.
 NEVER = {"crontab": "0 0 29 2 *"}
 
@@ -47,7 +48,8 @@ def sync(
         run = installation.call("GET", f"/api/v1/sync-runs/{begun['sync_run']}/", key)
         if run["status"] not in OPEN:
             return run | {"wall_s": time.perf_counter() - start}
-        time.sleep(POLL_SECONDS)
+        so_far = time.perf_counter() - start
+        time.sleep(min(LONGEST_POLL_S, max(SHORTEST_POLL_S, POLL_SHARE * so_far)))
     raise RuntimeError(f"The run was not over after {seconds} seconds: {run}")
 
 

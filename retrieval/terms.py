@@ -31,8 +31,8 @@ _STEMMER = SnowballStemmer("english")
 
 def term_counts(text: str) -> Counter[int]:
     """How often each term stands in `text`."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return Counter(_term_id(word) for word in _WORD.findall(folded))
+    folded = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+    return Counter(map(_term_id, _WORD.findall(folded)))
 
 
 @lru_cache(maxsize=100_000)

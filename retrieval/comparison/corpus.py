@@ -15,7 +15,6 @@ from ragadmin.installation import PROJECT_DIR
 from retrieval.indexing.chunking import split
 from retrieval.indexing.difference import hash_passage
 from retrieval.providers.embedders import get_embedder
-from retrieval.vectors import as_halfvec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,10 +41,10 @@ class PreparedDocument:
     vectors: np.ndarray
 
     @property
-    def stored_vectors(self) -> dict[str, str]:
+    def stored_vectors(self) -> dict[str, np.ndarray]:
         """As retrieval.indexing.store takes them."""
         keys = map(hash_passage, self.passages)
-        return dict(zip(keys, map(as_halfvec, self.vectors), strict=True))
+        return dict(zip(keys, self.vectors, strict=True))
 
     @property
     def content_hash(self) -> str:

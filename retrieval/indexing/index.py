@@ -27,12 +27,13 @@ from retrieval.indexing.generations import generations
 from retrieval.indexing.work import Sources, Work, copy_texts, extract_texts, load_texts
 from retrieval.models import Document
 from retrieval.providers.embedders import get_embedder
-from retrieval.vectors import as_halfvec
 from tenants.context import tenant_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from uuid import UUID
+
+    import numpy as np
 
     from retrieval.indexing.generations import Generation
     from retrieval.indexing.queue import Claim
@@ -93,7 +94,9 @@ class Batch:
         self._claims = list(claims)
         self._tenant = claims[0].tenant
         self._generations = generations(self._tenant)
-        self._vectors: dict[int, dict[str, str]] = {each.number: {} for each in self._generations}
+        self._vectors: dict[int, dict[str, np.ndarray]] = {
+            each.number: {} for each in self._generations
+        }
         self._works: list[Work] = []
         self._start = self._pulse = time.monotonic()
         self.run_ids: set[UUID] = set()
@@ -238,7 +241,7 @@ class Batch:
             _set_stage(self, _progress(start, len(missing)))
             keys = missing[start : start + EMBED_BATCH]
             rows = embedder.embed([wanted[key][0].embedded_text for key in keys])
-            vectors.update(zip(keys, map(as_halfvec, rows), strict=True))
+            vectors.update(zip(keys, rows, strict=True))
             for passage, work in map(wanted.__getitem__, keys):
                 work.embedded_chunks += 1
                 work.embedded_tokens += passage.token_count

@@ -23,6 +23,8 @@ from tenants.models import Tenant
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
+
     from retrieval.indexing.generations import Generation
     from retrieval.indexing.work import Work
 
@@ -98,7 +100,7 @@ def give_back(works: Sequence[Work]) -> None:
 def store(
     works: Sequence[Work],
     made: Sequence[Generation],
-    vectors: Mapping[int, Mapping[str, str]],
+    vectors: Mapping[int, Mapping[str, np.ndarray]],
 ) -> None:
     """Raises VectorGone."""
     tenant = works[0].claim.tenant
@@ -122,7 +124,7 @@ def _store(
     tenant: Tenant,
     works: Sequence[Work],
     made: Sequence[Generation],
-    vectors: Mapping[int, Mapping[str, str]],
+    vectors: Mapping[int, Mapping[str, np.ndarray]],
 ) -> None:
     _keep_versions(tenant, works)
     for generation in made:

@@ -14,26 +14,27 @@ from django.db import connection
 from django.db.models import F
 
 from retrieval.indexing import frequencies
+from retrieval.indexing.binary import execute, half_vectors, integers, sparse_vectors
 from retrieval.indexing.difference import Row, compare
 from retrieval.indexing.generations import generations
-from retrieval.terms import (
-    TOTAL_TERM,
-    as_sparsevec,
-    saturated_frequencies,
-    term_counts,
-    typical_length,
-)
+from retrieval.indexing.weights import weigh
+from retrieval.terms import TOTAL_TERM, typical_length
 from tenants.models import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
 
+    import numpy as np
+
     from retrieval.indexing.difference import DocumentText
     from retrieval.indexing.generations import Generation
+    from retrieval.indexing.weights import Weights
     from retrieval.types import Passage
     from tenants.config import TenantConfig
 
+    # A passage, its document and its hash.
+    New = tuple[DocumentText, Passage, str]
     AnyTenant = Tenant | TenantConfig
 
 # Each statement names the tenant beside row-level security, so that the planner sees one partition.
@@ -63,31 +64,28 @@ FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::int[], %s::text[])
     AS new(id, ordinal, start_char, end_char, access_level)
 WHERE chunk.tenant_id = %s AND chunk.id = new.id
 """
+# Terms come in one array for all rows. A vector that is not given is that of the same text.
 _INSERT = """
 INSERT INTO retrieval_chunk (generation, document_id, access_level, ordinal, text, heading_path,
     start_char, end_char, content_hash, token_count, terms, term_weights, embedding)
-SELECT %s, document_id, access_level, ordinal, text, heading_path, start_char, end_char,
-    content_hash, token_count, terms::integer[], term_weights::sparsevec, embedding::halfvec
-FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[], %s::text[], %s::int[], %s::int[],
-    %s::text[], %s::int[], %s::text[], %s::text[], %s::text[])
-AS new(document_id, access_level, ordinal, text, heading_path, start_char, end_char,
-    content_hash, token_count, terms, term_weights, embedding)
+SELECT %b::int, document_id, access_level, ordinal, text, heading_path, start_char, end_char,
+    content_hash, token_count, every.terms[first_term:last_term], term_weights, {embedding}
+FROM (SELECT %b::int[] AS terms) AS every,
+    unnest(%b::uuid[], %b::text[], %b::int[], %b::text[], %b::text[], %b::int[], %b::int[],
+        %b::text[], %b::int[], %b::int[], %b::int[], %b{vectors})
+    AS new(document_id, access_level, ordinal, text, heading_path, start_char, end_char,
+        content_hash, token_count, first_term, last_term, term_weights{column})
 """
-# The vector of the same text is copied in the database.
-_INSERT_COPIES = """
-INSERT INTO retrieval_chunk (generation, document_id, access_level, ordinal, text, heading_path,
-    start_char, end_char, content_hash, token_count, terms, term_weights, embedding)
-SELECT %s, new.document_id, new.access_level, new.ordinal, new.text, new.heading_path,
-    new.start_char, new.end_char, new.content_hash, new.token_count, new.terms::integer[],
-    new.term_weights::sparsevec, (
+_INSERT_NEW = _INSERT.format(embedding="embedding", vectors=", %b", column=", embedding")
+_INSERT_COPIES = _INSERT.format(
+    embedding="""(
         SELECT known.embedding FROM retrieval_chunk known
-        WHERE known.tenant_id = %s AND known.content_hash = new.content_hash
-            AND known.generation = ANY(%s) AND vector_dims(known.embedding) = %s LIMIT 1)
-FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[], %s::text[], %s::int[], %s::int[],
-    %s::text[], %s::int[], %s::text[], %s::text[])
-AS new(document_id, access_level, ordinal, text, heading_path, start_char, end_char,
-    content_hash, token_count, terms, term_weights)
-"""
+        WHERE known.tenant_id = %b::bigint AND known.content_hash = new.content_hash
+            AND known.generation = ANY(%b::int[]) AND vector_dims(known.embedding) = %b::int
+        LIMIT 1)""",
+    vectors="",
+    column="",
+)
 _DELETE = f"""
 WITH gone AS (
     DELETE FROM retrieval_chunk WHERE tenant_id = %s AND id = ANY(%s)
@@ -126,12 +124,11 @@ def replace_chunks(
     tenant: Tenant,
     generation: Generation,
     texts: Sequence[DocumentText],
-    vectors: Mapping[str, str],
+    vectors: Mapping[str, np.ndarray],
 ) -> None:
     """Makes the (locked) documents' chunks of the generation those given.
 
-    `vectors` by `hash_passage`, in pgvector's text form; what is missing in them is copied from the
-    same text. Raises VectorGone. The caller raises the revision when all generations are stored.
+    `vectors` by `hash_passage`; what is missing in them is copied from the same text. Raises VectorGone. The caller raises the revision when all generations are stored.
     """
     lock_chunks(tenant)
     difference = compare(texts, _read_existing(tenant, generation, texts))
@@ -202,40 +199,56 @@ def _read_existing(
 def _insert(
     tenant: Tenant,
     generation: Generation,
-    rows: Sequence[tuple[DocumentText, Passage, str]],
-    vectors: Mapping[str, str],
+    rows: Sequence[New],
+    vectors: Mapping[str, np.ndarray],
 ) -> Counter[int]:
     """Returns in how many of the chunks each term stands."""
-    length = typical_length(generation.chunk_tokens)
-    change: Counter[int] = Counter()
-    own: list[tuple[Any, ...]] = []
-    copied: list[tuple[Any, ...]] = []
-    for text, passage, key in rows:
-        weights = saturated_frequencies(term_counts(passage.embedded_text), length)
-        change.update(weights.keys())
-        row = (
-            text.document_id, text.access_level, passage.ordinal, passage.text,
-            passage.heading_path, passage.start_char, passage.end_char, key, passage.token_count,
-            _as_array(weights), as_sparsevec(weights),
-        )  # fmt: skip
-        if key in vectors:
-            own.append((*row, vectors[key]))
-        else:
-            copied.append(row)
-    change[TOTAL_TERM] = len(rows)
+    own = [row for row in rows if row[2] in vectors]
+    copied = [row for row in rows if row[2] not in vectors]
+    change: Counter[int] = Counter({TOTAL_TERM: len(rows)})
     if own:
-        _run(_INSERT, [generation.number, *_columns(own)])
+        weights, columns = _as_columns(generation, own)
+        columns.append(half_vectors([vectors[row[2]] for row in own]))
+        execute(_INSERT_NEW, [generation.number, *columns])
+        change += weights.count_texts()
     if copied:
-        _insert_copies(tenant, generation, copied)
+        weights, columns = _as_columns(generation, copied)
+        _insert_copies(tenant, generation, {row[2] for row in copied}, columns)
+        change += weights.count_texts()
     return change
 
 
-def _insert_copies(tenant: Tenant, generation: Generation, rows: list[tuple[Any, ...]]) -> None:
-    known = find_known(tenant, generation, [row[7] for row in rows])
-    if any(row[7] not in known for row in rows):
+def _insert_copies(
+    tenant: Tenant, generation: Generation, hashes: set[str], columns: list[Any]
+) -> None:
+    if find_known(tenant, generation, hashes) != hashes:
         raise VectorGone
     same = [tenant.id, _same_model(tenant, generation), generation.embedding_dimension]
-    _run(_INSERT_COPIES, [generation.number, *same, *_columns(rows)])
+    execute(_INSERT_COPIES, [generation.number, *same, *columns])
+
+
+def _as_columns(generation: Generation, rows: Sequence[New]) -> tuple[Weights, list[Any]]:
+    passages = [passage for _, passage, _ in rows]
+    weights = weigh(
+        [passage.embedded_text for passage in passages], typical_length(generation.chunk_tokens)
+    )
+    starts = weights.starts.tolist()
+    columns: list[Any] = [
+        integers(weights.terms),
+        [text.document_id for text, _, _ in rows],
+        [text.access_level for text, _, _ in rows],
+        [passage.ordinal for passage in passages],
+        [passage.text for passage in passages],
+        [passage.heading_path for passage in passages],
+        [passage.start_char for passage in passages],
+        [passage.end_char for passage in passages],
+        [key for _, _, key in rows],
+        [passage.token_count for passage in passages],
+        [start + 1 for start in starts[:-1]],
+        starts[1:],
+        sparse_vectors(weights),
+    ]
+    return weights, columns
 
 
 def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
@@ -245,10 +258,6 @@ def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
 def _slices(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
     for start in range(0, len(rows), _SLICE):
         yield rows[start : start + _SLICE]
-
-
-def _as_array(terms: Iterable[int]) -> str:
-    return "{" + ",".join(map(str, sorted(terms))) + "}"
 
 
 def _run(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:

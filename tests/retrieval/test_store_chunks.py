@@ -4,6 +4,7 @@ import random
 import threading
 from collections import Counter
 
+import numpy as np
 import pytest
 from django.db import Error, connection
 
@@ -16,7 +17,7 @@ from retrieval.types import Passage
 from tenants.context import tenant_context
 from tenants.models import Tenant
 
-VECTOR = "[" + ",".join(["0.05"] * 384) + "]"
+VECTOR = np.full(384, 0.05, np.float32)
 
 
 def make_document(tenant, path: str) -> Document:

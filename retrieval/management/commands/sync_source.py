@@ -11,7 +11,7 @@ from retrieval.models import Source, SyncRun
 from retrieval.services.foreground import finish_here
 from retrieval.services.sync_runs import confirm_run, start_sync
 from retrieval.sync_selectors import add_first_errors, run_errors, run_paths, run_progress
-from retrieval.sync_serializers import SyncRunDetailSerializer
+from retrieval.sync_serializers import SyncRunSerializer
 from tenants.context import tenant_context
 from tenants.models import Tenant
 

@@ -3,11 +3,12 @@
 First all is new, then nothing changed, then every modification time did, then one file of a hundred.
 Each system embeds with the same trivial model and stores into a Postgres of the same settings. Times
 are those of the pass itself: of ragadmin in its running worker, of the others without starting
-Python. Installs the others into an environment of their own the first time.
+Python. An argument is the number of files. Installs the others into an environment of their own the first time.
 """
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +30,12 @@ PASSES = ("first", "no-op", "touched", "1 % changed")
 
 
 def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else FILES
     peer_python()
     rows: list[dict[str, Any]] = []
     with temporary_folder() as folder:
         files = folder / "files"
-        write_files(files, FILES)
+        write_files(files, count)
         with (
             Installation(folder / "data", env=trivial_environment(files)) as installation,
             peer_databases(folder / "peers") as databases,
@@ -41,9 +43,9 @@ def main() -> None:
             key = installation.make_tenant("bench")
             source = make_source(installation, key, files)
             for name in PASSES:
-                changed = prepare(name, files)
+                changed = prepare(name, files, count)
                 run = sync(installation, key, source)
-                check(run, **expected(name, changed))
+                check(run, **expected(name, changed, count))
                 command = (
                     installation.manage("sync_source", "bench", source) if changed == 0 else {}
                 )
@@ -67,22 +69,22 @@ def main() -> None:
     for row in rows:
         row["langchain/ragadmin"] = row["langchain_s"] / row["ragadmin_s"]
         row["cocoindex/ragadmin"] = row["cocoindex_s"] / row["ragadmin_s"]
-    report("write_path", rows, files=FILES, **limits)
+    report("write_path", rows, files=count, **limits)
 
 
-def prepare(name: str, files: Path) -> int:
+def prepare(name: str, files: Path, count: int) -> int:
     """How many files have another content after it."""
     if name == "first":
-        return FILES
+        return count
     if name == "touched":
         touch_all(files, 60)
     return change_share(files, CHANGED_SHARE, 1) if name == "1 % changed" else 0
 
 
-def expected(name: str, changed: int) -> dict[str, int]:
+def expected(name: str, changed: int, count: int) -> dict[str, int]:
     if name == "first":
-        return {"added": FILES}
-    counts = {"updated": changed, "unchanged": FILES - changed}
+        return {"added": count}
+    counts = {"updated": changed, "unchanged": count - changed}
     return {key: count for key, count in counts.items() if count}
 
 

@@ -92,12 +92,12 @@ def count_documents(access_levels: Sequence[str]) -> Counts:
 
 def find_page(
     documents: QuerySet[Document], *, sort: str, number: str, size: int, count: int | None
-) -> Page[Document]:
+) -> Page:
     """`count` of all that match, where it is known. Otherwise it is found with the page."""
     listing = _Listing(documents, sort, count)
     if count is None:
         listing.read_ahead(_as_number(number), size)
-    return Paginator(listing, size).get_page(number)  # type: ignore[arg-type]
+    return Paginator(listing, size).get_page(number)
 
 
 class _Listing:
@@ -141,12 +141,12 @@ class _Listing:
         """From the end that is nearer, since what stands before a page has to be passed over."""
         count = self.count()
         if wanted.start <= count // 2:
-            return list(self._ordered(self._forward)[wanted])
+            return self._ids_of(self._forward, wanted.start, wanted.stop)
         last = max(count - wanted.stop, 0)
-        return list(self._ordered(self._backward)[last : count - wanted.start])[::-1]
+        return self._ids_of(self._backward, last, count - wanted.start)[::-1]
 
-    def _ordered(self, order: Iterable[str]) -> QuerySet[Document, UUID]:
-        return self._documents.order_by(*order).values_list("pk", flat=True)
+    def _ids_of(self, order: Iterable[str], start: int, stop: int) -> list[UUID]:
+        return list(self._documents.order_by(*order).values_list("pk", flat=True)[start:stop])
 
 
 def _order(column: str, *, descending: bool) -> tuple[str, str]:

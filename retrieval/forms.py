@@ -72,7 +72,9 @@ class DocumentFilter(FilterForm):
     def offered(self) -> list[BoundField]:
         """Choices between one thing and nothing are not offered."""
         fields = [self["source"], self["access_level"], self["error_code"]]
-        return [each for each in fields if len(each.field.choices) > 2 or self.value(each.name)]
+        return [
+            each for each in fields if len(list(each.field.choices)) > 2 or self.value(each.name)
+        ]
 
     @property
     def sort(self) -> str:

@@ -136,9 +136,7 @@ def _sources(request: TenantHttpRequest) -> list[Source]:
     return list(Source.objects.filter(seen).order_by("name").only("name", "kind"))
 
 
-def _find_page(
-    request: TenantHttpRequest, filters: DocumentFilter, counts: Counts
-) -> Page[Document]:
+def _find_page(request: TenantHttpRequest, filters: DocumentFilter, counts: Counts) -> Page:
     wanted = filters.wanted()
     found = filter_documents(visible_documents(request.access_levels), wanted)
     return find_page(

@@ -160,7 +160,8 @@ def _ids(route: Route, attempt: Attempt) -> Iterator[dict[str, Any]]:
     """The canary's ids below the canary's address, and below the visitor's own."""
     ids = INSTALLATION_IDS | dict(attempt.target.ids)
     yield ids
-    if attempt.is_foreign and len(route.parameters) > 1 and "slug" in route.parameters:
+    has_more = set(route.parameters) - {"slug", *INSTALLATION_IDS}
+    if attempt.is_foreign and has_more and "slug" in route.parameters:
         yield ids | {"slug": attempt.visitor.tenant.slug}
 
 

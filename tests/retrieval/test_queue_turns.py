@@ -7,8 +7,12 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.db.models.functions import Now
+from django.utils import timezone
 
-from retrieval.indexing import queue
+from retrieval.indexing import pace, queue
+from retrieval.indexing.place_in_line import finish_estimate, place_in_line
+from retrieval.models import Document, Source
+from tenants.context import tenant_context
 from tenants.models import DocumentJob, Tenant
 from tenants.services import create_tenant
 
@@ -115,3 +119,80 @@ def test_a_claim_reads_one_row_beside_many_jobs(tenant, other):
     DocumentJob.objects.filter(tenant=tenant).delete()
     assert "document_job_turn" in plan
     assert "Sort" not in plan
+
+
+def test_of_a_workers_places_one_stays_free_for_others(tenant, other):
+    enqueue(tenant, 5)
+    for _ in range(2):
+        assert queue.claim_batch("one@host", 3)[0].tenant == tenant
+    assert queue.claim_batch("one@host", 3) == []
+    assert queue.claim_batch("two@host", 3)[0].tenant == tenant
+    enqueue(other, 1)
+    assert queue.claim_batch("one@host", 3)[0].tenant == other
+
+
+def test_a_worker_with_one_place_serves_a_lone_tenant(tenant):
+    enqueue(tenant, 1)
+    assert queue.claim_batch("one@host", 1)
+
+
+def test_a_batch_is_as_large_as_the_tenants_pace_allows(tenant):
+    enqueue(tenant, 100)
+    assert len(queue.claim_batch("w")) == 1
+    pace.note(tenant, 16, 0.016)
+    pace.note(tenant, 32, 0.032)
+    assert len(queue.claim_batch("w")) == pace.MAX_DOCUMENTS
+    pace.note(tenant, 64, 64.0)
+    assert len(queue.claim_batch("w")) == 1
+
+
+def test_what_people_wait_for_comes_before_what_is_made_anew(tenant):
+    anew, wanted = uuid.uuid4(), uuid.uuid4()
+    queue.enqueue_many(tenant, [anew], priority=queue.ANEW)
+    queue.enqueue(tenant, wanted)
+    assert [take().document_id for _ in range(2)] == [wanted, anew]
+
+
+def test_a_job_enqueued_again_while_it_is_held_is_not_finished(tenant):
+    (document_id,) = enqueue(tenant, 1)
+    claim = take()
+    queue.enqueue(tenant, document_id)
+    assert queue.claim_batch("w") == []
+    queue.finish([claim])
+    again = take()
+    assert (again.document_id, again.attempts) == (document_id, 1)
+    queue.finish([again])
+    assert not DocumentJob.objects.exists()
+
+
+def test_given_back_it_counts_as_not_claimed(tenant):
+    enqueue(tenant, 1)
+    queue.give_back([take()])
+    assert take().attempts == 1
+
+
+def test_place_in_line_follows_the_turns(tenant, other):
+    mine = enqueue(tenant, 50)
+    theirs = enqueue(other, 3)
+    assert place_in_line(tenant, mine[0]) == 2
+    assert place_in_line(tenant, mine[9]) == 10 + 3
+    assert place_in_line(other, theirs[2]) == 3 + 3
+    assert place_in_line(tenant, theirs[0]) is None
+    taken = take()
+    assert place_in_line(taken.tenant, taken.document_id) is None
+
+
+def test_the_end_is_estimated_from_what_was_done_lately(tenant):
+    enqueue(tenant, 30)
+    assert finish_estimate(tenant).seconds_left is None
+    with tenant_context(tenant):
+        source = Source.objects.create(name="Uploads", kind="upload")
+        for number in range(10):
+            Document.objects.create(
+                source=source, external_id=str(number), path=str(number), access_level="public",
+                size_bytes=1, content_hash="", indexed_at=timezone.now() - timedelta(seconds=number),
+            )  # fmt: skip
+    estimate = finish_estimate(tenant)
+    assert estimate.waiting == 30
+    assert 20 < estimate.seconds_left < 60
+    assert 30 < estimate.documents_a_minute < 90

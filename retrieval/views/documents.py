@@ -29,6 +29,7 @@ from retrieval.services.documents import (
     Upload,
     UploadResult,
     delete_document,
+    refuse_synced,
     retry_document,
     store_upload,
 )
@@ -187,10 +188,15 @@ def retry(request: TenantHttpRequest, slug: str, document_id: UUID) -> HttpRespo
 @tenant_page(role="admin")
 def delete(request: TenantHttpRequest, slug: str, document_id: UUID) -> HttpResponse:
     document = find_document(request, document_id)
-    if request.method == "POST":
-        delete_document(tenant=request.tenant, document_id=document.id)
-        messages.success(request, f"{document.path} was deleted.")
-        return redirect("documents", slug)
+    try:
+        refuse_synced(document)
+        if request.method == "POST":
+            delete_document(tenant=request.tenant, document_id=document.id)
+            messages.success(request, f"{document.path} was deleted.")
+            return redirect("documents", slug)
+    except Conflict as error:
+        messages.warning(request, error.message)
+        return redirect("document", slug, document_id)
     return render_page_or_part(
         request,
         "retrieval/delete_document.html",

@@ -62,7 +62,11 @@ def test_what_a_source_brings_is_counted_and_stays(owner, url, tenant):
     answer = owner.post(url, form | {"confirmed": "1"}, follow=True).content.decode()
     assert "It comes from the source Handbook" in answer
     assert list(levels(tenant)) == ["handbook.md"]
-    page = owner.get(f"/t/{tenant.slug}/documents/{document.pk}/").content.decode()
+    own_page = f"/t/{tenant.slug}/documents/{document.pk}/"
+    for send in (owner.get, owner.post):
+        answer = send(f"{own_page}delete/", follow=True).content.decode()
+        assert "It comes from the source Handbook" in answer
+    page = owner.get(own_page).content.decode()
     assert "Handbook" in page
     assert f"{document.pk}/delete/" not in page
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from retrieval.indexing.left import behind, failing, with_text
 from retrieval.indexing.place_in_line import finish_estimate
-from retrieval.indexing.reindex import behind, failing, with_text
 from retrieval.models import Document
 
 if TYPE_CHECKING:

@@ -161,6 +161,25 @@ def tend_generations() -> None:
                 settle_generation(tenant.pk)
 
 
+def hint_reindex(tenant: Tenant) -> None:
+    """Of one that has begun. Without it beat goes on when the first documents are done."""
+    hint()
+    try:
+        enqueue_generation.apply_async([tenant.pk], expires=HINT_SECONDS, retry=False)  # pyright: ignore[reportFunctionMemberAccess]
+    except KombuError as error:
+        log.warning("no hint given: the queue cannot be reached", error=str(error))
+
+
+@app.task
+def enqueue_generation(tenant_id: int) -> None:
+    """Puts all documents in line that a new generation lacks: 100,000 take too long for a request."""
+    from retrieval.indexing.left import enqueue_left
+
+    tenant = Tenant.objects.filter(pk=tenant_id, next_generation__isnull=False).first()
+    if tenant is not None:
+        enqueue_left(tenant)
+
+
 @app.task
 def settle_generation(tenant_id: int) -> None:
     """After a switch: counts, and an index of the vectors where there should be one."""

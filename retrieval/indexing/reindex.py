@@ -12,39 +12,30 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from django.db.models import F, Max, Q, QuerySet
+from django.db.models import F, Max
 from django.db.models.functions import Now
 
 from ragadmin.errors import Conflict
-from retrieval.indexing import queue
 from retrieval.indexing.generations import current_generation, next_generation
+from retrieval.indexing.left import behind, enqueue_left, failing, jobs_of, with_text
 from retrieval.indexing.store import lock_chunks
 from retrieval.models import Document, TermFrequency
 from tenants.audit import record_event
 from tenants.context import tenant_context
-from tenants.models import DocumentJob, Tenant
+from tenants.models import Tenant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from uuid import UUID
 
     from tenants.models import User
 
 log = structlog.get_logger(__name__)
 
-SLICE = 2_000
 # Web processes see a switch within two seconds, and a question may be with its model for some more:
 # until then the chunks that were replaced are still searched.
 GRACE = timedelta(seconds=90)
 SWITCHED_BY = "worker"
-# Of a file that could not be read: says nothing about the text that is already here.
-FILE_ERRORS = (
-    "empty", "unsupported", "encrypted", "corrupt", "no_text", "too_large", "timeout", "interrupted",
-)  # fmt: skip
-# Tried, and what failed was not reading a new version of the file.
-ONLY_FAILS = Q(status=Document.Status.FAILED) & (
-    ~Q(error_code__in=FILE_ERRORS) | Q(content_hash=F("indexed_hash"))
-)
 NOTHING_GOES_ON = "Nothing is being re-indexed."
 
 
@@ -59,7 +50,10 @@ class ChunkSettings:
 
 def begin(tenant: Tenant, wanted: ChunkSettings, actor: User | str | None) -> Tenant:
     """Starts a new generation, in place of one under way. Returns the tenant as it is then:
-    without documents it has switched already, and with what it has nothing is begun."""
+    without documents it has switched already, and with what it has nothing is begun.
+
+    The first documents are in line then; for the others call `enqueue_left`.
+    """
     if _settings_of_next(tenant) == wanted:
         return tenant
     with tenant_context(tenant):
@@ -71,7 +65,7 @@ def begin(tenant: Tenant, wanted: ChunkSettings, actor: User | str | None) -> Te
                 _switch(row, actor)
         elif row.next_generation is not None:
             _forget(row, actor)
-    enqueue_left(row)
+    enqueue_left(row, slices=1)
     row.refresh_from_db()
     return row
 
@@ -96,7 +90,7 @@ def switch_if_complete(tenant: Tenant) -> bool:
     """Puts the new generation in use if nothing is left to do. Cheap when there is none."""
     active = Tenant.objects.filter(pk=tenant.pk, status=Tenant.Status.ACTIVE)
     row = active.filter(next_generation__isnull=False).first()
-    if row is None or _jobs(row).exists():
+    if row is None or jobs_of(row).exists():
         return False
     number = row.next_generation
     with tenant_context(row):
@@ -133,73 +127,14 @@ def switch_without_failing(tenant: Tenant, actor: User | str | None) -> int:
     return len(ids)
 
 
-def retry_failing(tenant: Tenant) -> int:
-    with tenant_context(tenant):
-        ids = failing(tenant)
-        queue.enqueue_many(tenant, ids, priority=queue.ANEW)
-    return len(ids)
-
-
-def with_text() -> QuerySet[Document]:
-    """Documents that are searched: of these, every generation has chunks."""
-    return Document.objects.filter(chunk_count__gt=0)
-
-
-def behind(tenant: Tenant) -> QuerySet[Document]:
-    """Documents that the generation being made lacks. The tenant is in force."""
-    return with_text().filter(indexed_generation__lt=tenant.next_generation)
-
-
-def failing(tenant: Tenant) -> list[UUID]:
-    """Documents that wait for nobody and nothing: they were tried as often as it makes sense."""
-    found = behind(tenant).filter(ONLY_FAILS).order_by("id")
-    return _without_job(tenant, list(found.values_list("pk", flat=True)))
-
-
-def enqueue_left(tenant: Tenant) -> int:
-    """Puts in line what is left and is not there. Again and again, until nothing is left."""
-    total = 0
-    for ids in _slices(tenant):
-        with tenant_context(tenant):
-            missing = _without_job(tenant, ids)
-            queue.enqueue_many(tenant, missing, priority=queue.ANEW)
-        total += len(missing)
-    return total
-
-
 def tend(tenant: Tenant) -> bool:
     """What a process that died left undone. True if the tenant has switched."""
-    if _jobs(tenant).exists():
+    if jobs_of(tenant).exists():
         return False
     if enqueue_left(tenant):
         log.info("re-indexing taken up again", tenant=tenant.slug)
         return False
     return switch_if_complete(tenant)
-
-
-def _slices(tenant: Tenant) -> Iterator[list[UUID]]:
-    """Ids of documents that are behind, without those that only fail."""
-    last = None
-    while tenant.next_generation is not None:
-        with tenant_context(tenant):
-            found = behind(tenant).exclude(ONLY_FAILS).order_by("id")
-            if last is not None:
-                found = found.filter(pk__gt=last)
-            ids = list(found.values_list("pk", flat=True)[:SLICE])
-        if not ids:
-            return
-        last = ids[-1]
-        yield ids
-
-
-def _without_job(tenant: Tenant, ids: Sequence[UUID]) -> list[UUID]:
-    jobs = DocumentJob.objects.filter(tenant=tenant, document_id__in=ids)
-    waiting = set(jobs.values_list("document_id", flat=True))
-    return [pk for pk in ids if pk not in waiting]
-
-
-def _jobs(tenant: Tenant) -> QuerySet[DocumentJob]:
-    return DocumentJob.objects.filter(tenant=tenant, priority=queue.ANEW)
 
 
 def _lock(tenant: Tenant) -> Tenant:
@@ -217,7 +152,7 @@ def _take_back(tenant: Tenant) -> None:
         indexed_generation__gte=tenant.generation,
     )
     failed.update(status=Document.Status.READY, error_code="", error_message="")
-    _jobs(tenant).delete()
+    jobs_of(tenant).delete()
 
 
 def _leave_out(ids: Sequence[UUID]) -> None:

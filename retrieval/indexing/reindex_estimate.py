@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Count, Sum
 
 from retrieval.indexing import chunking
-from retrieval.indexing.reindex import with_text
+from retrieval.indexing.left import with_text
 from retrieval.providers.embedders import get_embedder
 from retrieval.query.pricing import price_embedding
 from tenants.context import tenant_context

@@ -13,13 +13,12 @@ from retrieval.indexing import reindex
 from retrieval.indexing.reindex import ChunkSettings
 from retrieval.providers.embedders import get_embedder
 from tenants.indexing import register
-from tenants.models import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tenants.indexing import Begin
-    from tenants.models import User
+    from tenants.models import Tenant, User
 
 FEWEST_TOKENS, MOST_TOKENS = 50, 2000
 # A vector that Postgres can store.
@@ -81,5 +80,6 @@ def try_model(name: str) -> int:
 
 def _begin(tenant: Tenant, wanted: ChunkSettings, actor: User | str | None) -> Tenant:
     row = reindex.begin(tenant, wanted, actor)
-    transaction.on_commit(tasks.hint)
+    if row.next_generation is not None:
+        transaction.on_commit(partial(tasks.hint_reindex, row))
     return row

@@ -15,6 +15,7 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from ragadmin.errors import Conflict, InvalidRequest
 from retrieval.indexing import reindex
+from retrieval.indexing.left import retry_failing, with_text
 from retrieval.indexing.reindex_estimate import estimate
 from retrieval.reindex_forms import MODELS_LIST, IndexingForm, offered_models
 from retrieval.reindex_progress import reindex_progress
@@ -78,9 +79,7 @@ def cancel(request: TenantHttpRequest, slug: str) -> HttpResponse:
 @require_POST
 @tenant_page("admin")
 def retry(request: TenantHttpRequest, slug: str) -> HttpResponse:
-    if request.tenant.next_generation is None or not (
-        count := reindex.retry_failing(request.tenant)
-    ):
+    if request.tenant.next_generation is None or not (count := retry_failing(request.tenant)):
         messages.info(request, "No document waits to be tried again.")
     else:
         messages.success(request, f"{count} documents are tried again.")
@@ -127,7 +126,7 @@ def _page(
             "models_list": MODELS_LIST,
             "models": offered_models(tenant),
             "plan": plan,
-            "documents": reindex.with_text().count(),
+            "documents": with_text().count(),
             "last": events.order_by("-at", "-id").first(),
             **_state(request),
         }

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from ragadmin.errors import Conflict, InvalidRequest
 from retrieval import tasks
-from retrieval.indexing import queue, reindex, vector_index
+from retrieval.indexing import left, queue, reindex, vector_index
 from retrieval.indexing.reindex_estimate import estimate
 from retrieval.models import Chunk, Document, TermFrequency
 from retrieval.selectors import list_chunks, searched_chunks
@@ -320,10 +320,24 @@ def test_documents_that_lost_their_place_in_line_are_put_there_again(indexed):
     assert fresh(indexed).generation == 2
 
 
-def test_slices_put_all_in_line(indexed, monkeypatch):
-    monkeypatch.setattr(reindex, "SLICE", 2)
+def test_first_slice_is_put_in_line_at_once_and_the_rest_by_a_worker(indexed, monkeypatch):
+    monkeypatch.setattr(left, "SLICE", 2)
     begin(indexed, embedding_model=other_model())
+    assert jobs(indexed) == 2
+    tasks.enqueue_generation(indexed.pk)
     assert jobs(indexed) == 3
+    index_all()
+    assert fresh(indexed).generation == 2
+
+
+def test_rest_is_put_in_line_when_the_process_died_after_the_first_slice(indexed, monkeypatch):
+    monkeypatch.setattr(left, "SLICE", 2)
+    begin(indexed, embedding_model=other_model())
+    index_all()
+    assert fresh(indexed).generation == 1
+    tasks.tend_generations()
+    index_all()
+    assert fresh(indexed).generation == 2
 
 
 @pytest.fixture
@@ -341,9 +355,7 @@ def test_document_that_fails_keeps_the_old_generation_in_use(stuck):
     tasks.tend_generations()
     assert (fresh(stuck).generation, jobs(stuck)) == (1, 0)
     with tenant_context(stuck):
-        assert [str(d) for d in Document.objects.filter(pk__in=reindex.failing(stuck))] == [
-            "odd.md"
-        ]
+        assert [str(d) for d in Document.objects.filter(pk__in=left.failing(stuck))] == ["odd.md"]
 
 
 def test_switch_without_those_that_fail_leaves_them_failed_and_unsearched(stuck):
@@ -383,7 +395,7 @@ def test_deleting_what_fails_lets_the_others_switch(stuck):
 
 
 def test_failing_documents_can_be_tried_again(stuck):
-    assert reindex.retry_failing(stuck) == 1
+    assert left.retry_failing(stuck) == 1
     assert jobs(stuck) == 1
     index_all()
     assert fresh(stuck).generation == 1

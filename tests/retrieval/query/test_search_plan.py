@@ -23,7 +23,8 @@ FROM generate_series(1, %s) AS n, (SELECT * FROM retrieval_chunk ORDER BY id LIM
 """
 KEYWORDS = """
 EXPLAIN SELECT id FROM retrieval_chunk
-WHERE tenant_id = %s AND terms && ARRAY[77, 2077] AND access_level = ANY('{public}')
+WHERE tenant_id = %s AND generation = 1 AND terms && ARRAY[77, 2077]
+    AND access_level = ANY('{public}')
 """
 
 
@@ -43,5 +44,6 @@ def test_keyword_search_finds_its_rows_by_their_terms(large_tenant):
     with tenant_context(large_tenant), connection.cursor() as cursor:
         cursor.execute(KEYWORDS, [large_tenant.pk])
         plan = "\n".join(row[0] for row in cursor.fetchall())
-    assert "Bitmap Index Scan" in plan, plan
-    assert "terms" in plan.split("Bitmap Index Scan")[1], plan
+    # Beside it the key may be used too, where a pool holds many other tenants' rows.
+    scans = plan.split("Bitmap Index Scan")[1:]
+    assert any("terms_idx" in scan.splitlines()[0] for scan in scans), plan

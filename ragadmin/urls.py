@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
@@ -11,6 +12,7 @@ OPEN_TO_ALL = {"permission_classes": (), "authentication_classes": ()}
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health_views.live),
     path("readyz", health_views.ready),
+    path("django-admin/", admin.site.urls),
     path("accounts/", include("tenants.account_urls")),
     path("api/schema/", SpectacularAPIView.as_view(**OPEN_TO_ALL), name="api-schema"),
     path(

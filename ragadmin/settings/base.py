@@ -22,7 +22,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # The apps whose tables live in tenant schemas; all others are in public.
 TENANT_APPS = ["retrieval"]
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "ragadmin.admin_config.RawRowsConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -28,12 +28,19 @@ ACTIONS = tuple(
     )
 )  # fmt: skip
 # These are for operators: every visitor of a tenant is refused, its own owner too.
-OPERATOR_ROOTS = ("api/v1/tenants/", "operator/")
+ADMIN_ROOT = "django-admin/"
+OPERATOR_ROOTS = ("api/v1/tenants/", "operator/", ADMIN_ROOT)
 # No tenant's data: probes of life, signing in, the API's own description, whatever is unknown.
 OPEN_ROOTS = ("healthz", "readyz", "accounts/", "api/schema/", "api/docs/", "^api/")
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 # Of things that every installation has, and no tenant.
-INSTALLATION_IDS = {"pk": 1, "number": UUID(int=1), "kind": "folder"}
+INSTALLATION_IDS = {
+    "pk": 1,
+    "number": UUID(int=1),
+    "kind": "folder",
+    "object_id": 1,
+    "content_type_id": 1,
+}
 # Of things that a person may not see without its access level.
 LEVELLED = frozenset({"document_id", "source_id", "run_id"})
 # What the route wants to read before it looks for the id.
@@ -83,8 +90,13 @@ def find_routes() -> list[Route]:
     return [
         Route(address, _methods(pattern))
         for address, pattern in _walk(get_resolver().url_patterns, "")
-        if not address.startswith(OPEN_ROOTS) and address
+        if not address.startswith(OPEN_ROOTS) and address and not _is_admins_own(address)
     ]
+
+
+def _is_admins_own(address: str) -> bool:
+    """Lists of models by expression: they lead to pages that are tried, or to none."""
+    return address.startswith(ADMIN_ROOT) and "(?P<" in address
 
 
 def _walk(patterns: list[Any], prefix: str) -> Iterator[tuple[str, URLPattern]]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     AnyTenant = Tenant | TenantConfig
 
 UPLOADS = "Uploads"
+OTHER_UPLOADS = "Uploaded files"
 
 
 class UploadResult(StrEnum):
@@ -152,7 +153,10 @@ def _make_uploads(uploads: QuerySet[Source]) -> Source:
     if source.kind == UploadConnector.kind:
         return source
     oldest = uploads.order_by("created_at", "id").first()
-    return oldest or Source.objects.create(name="Uploaded files", kind=UploadConnector.kind)
+    if oldest is not None:
+        return oldest
+    source, _ = Source.objects.get_or_create(name=OTHER_UPLOADS, kind=UploadConnector.kind)
+    return source
 
 
 def _record(

@@ -38,7 +38,9 @@ def upload(tenant, *, path="guide.md", **values) -> Document:
     return send(tenant, path=path, **values).document
 
 
-def send(tenant, *, path, content=GUIDE, access_level="public", allowed_levels=None) -> Upload:
+def send(
+    tenant, *, path, content=GUIDE, access_level="public", allowed_levels=None, source_id=None
+) -> Upload:
     return store_upload(
         tenant=tenant,
         file=ContentFile(content),
@@ -46,6 +48,7 @@ def send(tenant, *, path, content=GUIDE, access_level="public", allowed_levels=N
         access_level=access_level,
         uploaded_by="someone",
         allowed_levels=allowed_levels,
+        source_id=source_id,
     )
 
 

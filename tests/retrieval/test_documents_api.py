@@ -8,6 +8,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from retrieval.models import Source
+from tenants.context import tenant_context
 from tenants.keys import create_api_key
 from tenants.services import create_tenant
 from tests.retrieval.documents import GUIDE, index_all, read, upload
@@ -64,6 +66,22 @@ def test_upload_is_accepted_and_becomes_ready(tenant, client):
         "size_bytes", "page_count", "chunk_count", "token_count", "content_hash", "created_at",
         "indexed_at", "error",
     }  # fmt: skip
+
+
+def test_upload_says_what_it_meant(tenant, client):
+    def result(content=GUIDE, **values):
+        return send(client, file(content=content), **values).json()["documents"][0]["result"]
+
+    assert [result(), result(), result(b"Other."), result(b"Other.")] == [
+        "new", "unchanged", "replaced", "unchanged",
+    ]  # fmt: skip
+    with tenant_context(tenant):
+        shelf = Source.objects.create(name="Shelf", kind="upload")
+    assert result(source=str(shelf.pk)) == "new"
+    listed = client.get(URL, {"source": str(shelf.pk)}).json()["results"]
+    assert [row["path"] for row in listed] == ["guide.md"]
+    assert code(send(client, file(), source="mine")) == "invalid_request"
+    assert code(send(client, file(), source=str(uuid.uuid4()))) == "bad_source"
 
 
 def test_several_files_are_taken_each_by_itself(client):
@@ -167,6 +185,7 @@ def test_list_is_filtered(tenant, client):
     assert paths(access_level="internal") == ["pots.md"]
     assert paths(q="PANS") == ["pots.md"]
     assert paths(q="kett", status="ready") == ["kettle.md"]
+    assert paths(error_code="corrupt") == ["broken.pdf"]
     assert len(paths(source=str(source))) == 3
     assert paths(source=str(uuid.uuid4())) == []
     for query in ({"status": "done"}, {"source": "mine"}, {"q": "\0"}):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from io import BytesIO
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from retrieval.models import Chunk, Document, Source
 from retrieval.services.documents import delete_document, retry_document, store_upload
 from tenants.context import tenant_context
 from tenants.models import DocumentJob, Tenant
-from tests.retrieval.documents import index_all, read, upload
+from tests.retrieval.documents import index_all, read, send, upload
 
 
 def test_upload_is_queued_with_its_file_kept(tenant):
@@ -65,6 +66,43 @@ def test_changed_upload_keeps_old_chunks_until_the_new_are_stored(tenant):
     assert texts(tenant) == ["The gate opens at ten."]
     assert files_of(tenant) == [read(tenant, document).storage_key]
     assert revision(tenant) == 2
+
+
+def test_upload_says_what_it_meant(tenant):
+    first = send(tenant, path="guide.md")
+    assert (first.result, first.document.status) == ("new", "queued")
+    index_all(tenant)
+    assert send(tenant, path="guide.md").result == "unchanged"
+    assert send(tenant, path="guide.md", content=b"Other words.").result == "replaced"
+    index_all(tenant)
+    moved = send(tenant, path="guide.md", content=b"Other words.", access_level="internal")
+    assert (moved.result, moved.document.status) == ("replaced", "ready")
+
+
+def test_uploads_go_where_they_are_sent(tenant):
+    with tenant_context(tenant):
+        shelf = Source.objects.create(name="Shelf", kind="upload")
+        folder = Source.objects.create(name="Folder", kind="folder")
+    assert send(tenant, path="a.md", source_id=shelf.pk).document.source_id == shelf.pk
+    default = send(tenant, path="a.md").document
+    assert default.source_id not in {shelf.pk, folder.pk}
+    with tenant_context(tenant):
+        assert Source.objects.get(pk=default.source_id).name == "Uploads"
+        assert Document.objects.filter(path="a.md").count() == 2
+    for wrong in (folder.pk, uuid.uuid4()):
+        with pytest.raises(InvalidRequest) as caught:
+            send(tenant, path="a.md", source_id=wrong)
+        assert caught.value.code == "bad_source"
+    assert len(files_of(tenant)) == 2
+
+
+def test_uploads_find_a_place_when_their_name_is_taken(tenant):
+    with tenant_context(tenant):
+        Source.objects.create(name="Uploads", kind="folder")
+    first, second = (send(tenant, path=name).document for name in ("a.md", "b.md"))
+    assert first.source_id == second.source_id
+    with tenant_context(tenant):
+        assert Source.objects.get(pk=first.source_id).kind == "upload"
 
 
 def test_failed_document_takes_the_same_file_again(tenant):

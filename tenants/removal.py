@@ -19,6 +19,7 @@ from tenants.audit import record_event
 from tenants.context import TENANT_LOCK
 from tenants.isolation.levels import LEVELS, isolation_of
 from tenants.models import RowChange, Tenant, TenantMove
+from tenants.moving.cleanup import OWN_INDEXES
 from tenants.moving.progress import Stage
 from tenants.moving.request import clean_up_tenant
 from tenants.moving.session import MOVE_LOCK
@@ -65,6 +66,7 @@ def remove_tenant(*, tenant: Tenant, actor: User | str | None) -> RemovalReport:
     if TenantMove.objects.filter(tenant_id=tenant.pk).exclude(stage=Stage.DONE).exists():
         clean_up_tenant(tenant.pk)
     before, keys = _remove_from_database(tenant, actor)
+    _drop_indexes(tenant)
     notes = []
     left = storage.delete_files(tenant.pk, {*keys, *_listed_files(tenant)})
     if left:
@@ -143,6 +145,15 @@ def _remove_rows(cursor: CursorWrapper, tenant: Tenant) -> None:
             level.remove(cursor, place)
     RowChange.objects.using("owner").filter(tenant_id=tenant.pk).delete()
     Tenant.objects.using("owner").filter(pk=tenant.pk).delete()
+
+
+def _drop_indexes(tenant: Tenant) -> None:
+    """Of its vectors, in a pool. Beside the other tenants there, which would wait otherwise."""
+    with schema.owner().cursor() as cursor:
+        for _, place in _places(tenant):
+            cursor.execute(OWN_INDEXES, [f'"{place.schema_name}"', tenant.pk])
+            for (name,) in cursor.fetchall():
+                cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
 
 
 def _places(tenant: Tenant) -> Iterator[tuple[Isolation, Tenant]]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 OWN_INDEXES = """
 SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
 WHERE c.relnamespace = to_regnamespace(%s)
-    AND pg_get_expr(i.indpred, i.indrelid) = format('(tenant_id = %%s)', %s::bigint)
+    AND pg_get_expr(i.indpred, i.indrelid) LIKE format('%%%%(tenant_id = %%s)%%%%', %s::bigint)
 """
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import pytest
-from tenants.moving.request import move_tenant
+import uuid
 
-from retrieval.indexing import index
+import pytest
+from django.db import connection
+
+from retrieval.indexing import index, vector_index
 from retrieval.models import TermFrequency
 from retrieval.services.reindex import start_reindex
 from tenants.archive.export import export_tenant
 from tenants.archive.import_ import import_tenant
 from tenants.context import tenant_context
 from tenants.models import DocumentJob
+from tenants.moving.request import move_tenant
+from tenants.removal import remove_tenant
+from tenants.services import create_tenant
 from tests.documents import DOCUMENTS
 from tests.retrieval.documents import upload
 from tests.retrieval.reindexing import (
@@ -84,3 +89,32 @@ def test_tenant_imported_after_a_switch_is_searched_in_its_own_generation(halfwa
     assert (tenant.generation, generations_of(tenant)) == (2, {2})
     check_consistent(tenant)
     assert found_paths(caller_of(tenant), "A password is reset from the sign-in page.")
+
+
+def pool_indexes(tenant) -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT indexname FROM pg_indexes WHERE schemaname = 'pool_shared' AND indexname LIKE %s",
+            [f"chunk_hnsw_{tenant.pk}_%"],
+        )
+        return {name for (name,) in cursor.fetchall()}
+
+
+def move(tenant):
+    move_tenant(tenant=tenant, to="schema")
+
+
+def delete(tenant):
+    remove_tenant(tenant=tenant, actor=None)
+
+
+@pytest.mark.parametrize("leave", [move, delete])
+def test_index_of_the_vectors_leaves_the_pool_with_its_tenant(settings, leave):
+    settings.VECTOR_INDEX_FROM = 2
+    tenant = create_tenant(slug=f"t-{uuid.uuid4().hex[:10]}", isolation="shared")
+    upload(tenant, path="kettle.md", content=DOCUMENTS["guide/passwords.md"][1].encode() * 40)
+    index_all()
+    assert vector_index.tune(fresh(tenant)).hnsw_ef > 0
+    assert pool_indexes(tenant)
+    leave(fresh(tenant))
+    assert not pool_indexes(tenant)

@@ -12,7 +12,15 @@ ALL = (
     "vector_index", "streaming",
 )  # fmt: skip
 # Run only when named: they take long, or need the network.
-LONG = ("clone", "many_tenants", "backend_memory", "write_path", "sync_scale", "worker_memory")
+LONG = (
+    "clone",
+    "many_tenants",
+    "backend_memory",
+    "write_path",
+    "sync_scale",
+    "worker_memory",
+    "document_list",
+)
 LONGEST_SECONDS = {"many_tenants": 2_400, "backend_memory": 3_600}
 USUAL_SECONDS = 900
 

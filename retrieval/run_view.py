@@ -190,8 +190,11 @@ def count_kept(run: SyncRun) -> Kept:
 
 def _tell(run: SyncRun, progress: RunProgress | None) -> str:
     """For screen readers. Changes seldom, so that it is not read out again and again."""
+    said = run.status.replace("_", " ").capitalize()
+    if run.status in SyncRun.FINISHED and run.status != SyncRun.Status.FAILED:
+        return f"{said}: {summarise(run)}."
     if progress is None or not progress.total:
-        return f"This run is {run.status.replace('_', ' ')}."
+        return f"{said}."
     step = 100 * progress.done // progress.total // TOLD_PERCENT * TOLD_PERCENT
     return f"{STAGES[run.stage]}: {step} percent."
 

@@ -81,7 +81,7 @@ def test_folder_from_the_form_to_an_undone_run(signed_in, tenant, folder):
     expect(page.get_by_role("progressbar")).to_be_visible(timeout=20_000)
     wait_until_over(page)
     expect_counts(page, added=FILES, updated=0, deleted=0, unchanged=0, failed=0)
-    expect(page.locator("#run-told")).to_have_text("This run is succeeded.")
+    expect(page.locator("#run-told")).to_have_text(f"Succeeded: {FILES} added.")
     page.locator(".metric:has(#count-added) a").click()
     expect(page.locator("#tab-added")).to_have_attribute("aria-current", "true")
     page.get_by_label("Search in paths").fill("page-07")

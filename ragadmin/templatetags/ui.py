@@ -115,7 +115,7 @@ def until(moment: datetime | None) -> SafeString | str:
 def _words_until(exact: datetime) -> str:
     seconds = int((exact - timezone.now()).total_seconds())
     if seconds < 60:
-        return "within a minute"
+        return "due now" if seconds < 0 else "within a minute"
     for limit, size, unit in _AGO:
         if seconds < limit:
             count = round(seconds / size)

@@ -63,7 +63,7 @@ def test_estimate_changes_nothing_and_says_what_it_takes(admin, indexed):
         ({"chunk_tokens": 10}, "greater than or equal to 50"),
         ({"chunk_tokens": ""}, "required"),
         ({"embedding_model": "nobody:knows"}, "is not known"),
-        ({"embedding_model": "openai:mock-embedding-0-20000"}, "too long"),
+        ({"embedding_model": "openai:mock-embedding-0-20001"}, "too long"),
         ({}, "in use already"),
     ],
 )

@@ -2,41 +2,47 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
-from retrieval.indexing.pace import Experience
+from retrieval.indexing import pace
 
 
-def experienced(beside: float, each: float, sizes=(1, 2, 8, 3, 5)) -> Experience:
-    known = Experience()
-    for documents in sizes:
-        known.note(documents, beside + each * documents)
-    return known
+def work(tenant, beside: float, each: float, batches: int = 40, noise: float = 0.0) -> list[int]:
+    """Sizes of batches of which each takes so long, beside its documents and for each of them."""
+    chosen = random.Random(1)
+    sizes = []
+    for _ in range(batches):
+        size = pace.batch_size(tenant)
+        sizes.append(size)
+        factor = 1 + noise * chosen.uniform(-1, 1)
+        pace.note(tenant, size, (beside + each * size) * factor)
+    return sizes
+
+
+def test_the_first_batch_is_one_document_and_the_next_are_not_much_larger(tenant):
+    assert work(tenant, 0.01, 0.001, batches=4) == [1, 4, 16, 64]
 
 
 @pytest.mark.parametrize(
     ("beside", "each", "fewest", "most"),
     [
-        (0.0, 0.01, 24, 25),  # a quarter of a second
-        (0.05, 0.01, 19, 20),
-        (0.3, 0.02, 14, 15),  # as long again as a batch costs beside its documents
-        (0.9, 0.02, 4, 5),  # but a second in all
-        (2.0, 0.02, -100, 0),
-        (0.0, 3.0, 0, 0),
+        (0.02, 0.001, 64, 64),
+        (0.02, 0.03, 8, 16),
+        (0.3, 0.005, 16, 40),  # a busy machine: the batch costs more than its documents
+        (0.6, 0.01, 2, 20),
+        (0.0, 0.4, 1, 3),
+        (0.0, 3.0, 1, 1),
     ],
 )
-def test_a_batch_takes_a_quarter_of_a_second_or_twice_what_it_costs_itself(
-    beside, each, fewest, most
-):
-    assert fewest <= experienced(beside, each).fitting() <= most
+@pytest.mark.parametrize("noise", [0.0, 0.5])
+def test_batches_settle_where_they_are_short(tenant, beside, each, fewest, most, noise):
+    sizes = work(tenant, beside, each, noise=noise)[-20:]
+    slack = 1 + 2 * noise
+    assert fewest / slack <= sum(sizes) / len(sizes) <= most * slack
 
 
-def test_while_all_batches_were_of_one_size_their_whole_time_is_the_documents():
-    assert experienced(0.1, 0.025, sizes=(2, 2, 2)).fitting() == pytest.approx(3, abs=1)
-
-
-def test_what_was_long_ago_counts_little():
-    known = experienced(0.0, 1.0)
-    for documents in (1, 2, 4, 2) * 10:
-        known.note(documents, 0.01 * documents)
-    assert known.fitting() >= 20
+def test_a_slow_time_is_forgotten(tenant):
+    work(tenant, 0.0, 2.0)
+    assert work(tenant, 0.0, 0.004, batches=8)[-1] >= 32

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BULK = "/api/v1/documents/bulk/"
 
 
-@door(API, "Ids in a request to change many documents", shows_own=False)
+@door(API, "Ids in a request to change many documents", shows_own=False, every_pair=False)
 def change_many_by_api(cast: Cast, attempt: Attempt) -> Sight:
     """POST /api/v1/documents/bulk/ with the visitor's own key and the canary's ids, to delete the
     documents and to move them to each of the visitor's access levels."""

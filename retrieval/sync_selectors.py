@@ -9,7 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from django.db.models import Count, Exists, OuterRef, Prefetch, Q, prefetch_related_objects
+from django.db.models import (
+    Count,
+    Exists,
+    OuterRef,
+    Prefetch,
+    Q,
+    Subquery,
+    prefetch_related_objects,
+)
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from ragadmin.errors import InvalidRequest, NotFound
@@ -48,14 +57,19 @@ class PathEntry:
 
 
 def visible_sources(access_levels: Sequence[str]) -> QuerySet[Source]:
-    """By name, with `documents` and `failed_documents` counted."""
-    current = Q(document__removed_at=None)
-    failed = current & Q(document__status=Document.Status.FAILED)
+    """By name, with `documents` and `failed_documents` counted: those that are visible too."""
+    documents = Document.objects.filter(source=OuterRef("pk"), access_level__in=access_levels)
     found = Source.objects.filter(Q(access_level__in=access_levels) | Q(access_level=""))
     return found.annotate(
-        documents=Count("document", filter=current),
-        failed_documents=Count("document", filter=failed),
+        documents=_count(documents),
+        failed_documents=_count(documents.filter(status=Document.Status.FAILED)),
     ).order_by("name")
+
+
+def _count(documents: QuerySet[Document]) -> Coalesce:
+    """For each source by itself, from the index alone."""
+    counted = documents.order_by().values("source").annotate(count=Count("pk")).values("count")
+    return Coalesce(Subquery(counted), 0)
 
 
 def find_source(source_id: UUID, access_levels: Sequence[str]) -> Source:

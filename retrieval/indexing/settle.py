@@ -221,7 +221,8 @@ def _update(tenant: Tenant, statement: str, rows: Sequence[tuple[Any, ...]]) -> 
 
 
 def _raise_receipts(works: Sequence[Work]) -> None:
-    """Of documents that a sync brought, and not of chunks that other settings made anew."""
+    """Of documents that a sync brought, and not of chunks that other settings made anew, nor of
+    what somebody tried again after the run was over."""
     receipts: dict[Any, list[int]] = defaultdict(lambda: [0, 0, 0])
     for work in works:
         if work.begun.sync_run_id and not work.is_anew:
@@ -231,7 +232,7 @@ def _raise_receipts(works: Sequence[Work]) -> None:
             receipt[1] += made - work.embedded_chunks
             receipt[2] += work.embedded_tokens
     for run_id, (embedded, reused, tokens) in receipts.items():
-        SyncRun.objects.filter(pk=run_id).update(
+        SyncRun.objects.filter(pk=run_id, status=SyncRun.Status.RUNNING).update(
             embedded_chunks=F("embedded_chunks") + embedded,
             reused_chunks=F("reused_chunks") + reused,
             embedded_tokens=F("embedded_tokens") + tokens,

@@ -215,9 +215,7 @@ class Document(TenantModel):
     # What the connector wants to know again at the next listing.
     source_state = models.JSONField(default=dict, db_default=EMPTY_OBJECT)  # pyright: ignore[reportCallIssue]
     # The run that changed it last, or is about to.
-    sync_run = models.ForeignKey(
-        SyncRun, null=True, on_delete=models.SET_NULL, db_index=False
-    )
+    sync_run = models.ForeignKey(SyncRun, null=True, on_delete=models.SET_NULL, db_index=False)
     sync_action = models.CharField(
         max_length=10, choices=SyncAction.choices, blank=True, default="", db_default=""
     )

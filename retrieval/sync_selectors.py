@@ -99,10 +99,16 @@ def filter_runs(runs: QuerySet[SyncRun], wanted: Mapping[str, str]) -> QuerySet[
 
 
 def last_runs(source_ids: Sequence[UUID]) -> dict[UUID, SyncRun]:
-    """The newest of each source that was not a dry run. One query."""
-    runs = SyncRun.objects.filter(source_id__in=source_ids, dry_run=False).defer(*HEAVY)
-    newest = runs.order_by("source_id", "-created_at").distinct("source_id")
-    return {run.source_id: run for run in newest}
+    """The newest of each source. One query, a probe of the index for each.
+
+    Of dry runs only one that is not over: what one would have done is no state of the source.
+    """
+    runs = SyncRun.objects.exclude(dry_run=True, status__in=SyncRun.FINISHED)
+    runs = runs.filter(source=OuterRef("pk")).order_by("-created_at")
+    sources = Source.objects.filter(pk__in=source_ids)
+    newest = sources.annotate(run=Subquery(runs.values("pk")[:1])).values("run")
+    found = SyncRun.objects.filter(pk__in=newest).select_related("source").defer(*HEAVY)
+    return {run.source_id: run for run in found}
 
 
 def find_run(run_id: UUID, access_levels: Sequence[str]) -> SyncRun:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from contextlib import contextmanager
 from datetime import timedelta
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+# Threads of a worker that index, which its tenants share, and threads that list sources: those mostly
+# wait for others, for hours if a website is slow, and must not keep documents waiting. The worker has
+# more threads than both together (ragadmin.embedded.programs).
+INDEXING_PLACES, SYNC_PLACES = 3, 3
+_indexing = threading.BoundedSemaphore(INDEXING_PLACES)
+_syncing = threading.BoundedSemaphore(SYNC_PLACES)
 # A hint that waited longer is not needed: `dispatch_documents` gives another every five seconds.
 HINT_SECONDS = 30
 # After this long the task gives its thread to others and hints again.
@@ -49,13 +56,29 @@ def hint() -> None:
 @app.task(bind=True)
 def index_next(self: Task) -> None:
     """Indexes what waits, one batch after another, taking turns between tenants."""
+    with _place(_indexing) as is_free:
+        if is_free:
+            _index_waiting(self.request.hostname or socket.gethostname())
+
+
+@contextmanager
+def _place(places: threading.BoundedSemaphore) -> Iterator[bool]:
+    """False when all are taken: those who have them go on until nothing waits."""
+    is_free = places.acquire(blocking=False)
+    try:
+        yield is_free
+    finally:
+        if is_free:
+            places.release()
+
+
+def _index_waiting(worker: str) -> None:
     # Only workers load what indexing needs; web processes import this module to give hints.
     from retrieval.indexing.index import index_next_batch
 
-    worker = self.request.hostname or socket.gethostname()
     end = time.monotonic() + TURN_SECONDS
     is_first = True
-    while not _is_stopping() and (indexed := index_next_batch(worker, app.conf.worker_concurrency)):
+    while not _is_stopping() and (indexed := index_next_batch(worker, INDEXING_PLACES)):
         if is_first and queue.has_claimable():
             hint()  # for another place, which does the same
         is_first = False
@@ -91,7 +114,7 @@ def _look_after(indexed: Indexed) -> None:
 def dispatch_documents() -> None:
     """Every five seconds: what lost its hint, or its worker, is hinted again. Idle otherwise."""
     if queue.has_claimable():
-        for _ in range(app.conf.worker_concurrency or 1):
+        for _ in range(INDEXING_PLACES):
             hint()
 
 
@@ -109,9 +132,11 @@ def sync_next(self: Task) -> None:
     from retrieval.indexing.sync import run_next_sync
 
     worker = self.request.hostname or socket.gethostname()
-    while not _is_stopping() and run_next_sync(worker):
-        hint()
-        close_old_connections()
+    with _place(_syncing) as is_free:
+        while is_free and not _is_stopping() and run_next_sync(worker):
+            hint()
+            hint_sync()  # for another place, should more wait
+            close_old_connections()
 
 
 @app.task
@@ -232,8 +257,6 @@ def _mark_interrupted(tenant: Tenant) -> None:
 @worker_init.connect
 def release_own_leases(sender: Any, **kwargs: Any) -> None:
     """A worker that was killed goes on at once, and does not wait for its own leases to end."""
-    # As the command line said: how many places tenants share.
-    app.conf.worker_concurrency = sender.concurrency
     released = queue.release_leases(sender.hostname) + sync_jobs.release_leases(sender.hostname)
     if released:
         log.info("leases released", worker=sender.hostname, leases=released)

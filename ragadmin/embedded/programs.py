@@ -31,7 +31,7 @@ def worker(node: str, env: dict[str, str]) -> Service:
         name="worker",
         argv=[
             sys.executable, "-m", "celery", "-A", "ragadmin.celery", "--quiet", "worker",
-            "--hostname", node, "--pool", "threads", "--concurrency", "3",
+            "--hostname", node, "--pool", "threads", "--concurrency", "8",
             "--without-gossip", "--without-mingle",  # each costs a second at the start
         ],
         env=env,

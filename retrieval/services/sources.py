@@ -9,8 +9,8 @@ from django.utils import timezone
 from ragadmin.errors import Conflict, InvalidRequest, NotFound
 from retrieval.connectors.registry import connector_class
 from retrieval.indexing import queue, store
-from retrieval.indexing.open_source import seal_credentials
 from retrieval.indexing.due import next_run_at
+from retrieval.indexing.open_source import seal_credentials
 from retrieval.models import Document, Source
 from retrieval.services.documents import check_access_level
 from retrieval.services.schedules import set_schedule

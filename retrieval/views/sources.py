@@ -35,7 +35,7 @@ RUNS_ON_A_PAGE = 15
 def list_sources(request: TenantHttpRequest, slug: str) -> HttpResponse:
     found = visible_sources(request.access_levels).order_by("name", "id")
     page = Paginator(found, ON_A_PAGE).get_page(request.GET.get("page"))
-    views = view_sources(list(page), request.access_levels)
+    views = view_sources(list(page))
     context = {
         "page": page,
         "sources": views,
@@ -56,7 +56,7 @@ def list_sources(request: TenantHttpRequest, slug: str) -> HttpResponse:
 def show_source(request: TenantHttpRequest, slug: str, source_id: UUID) -> HttpResponse:
     source = find_source(source_id, request.access_levels)
     runs = visible_runs(request.access_levels).filter(source=source)
-    view = view_sources([source], request.access_levels)[0]
+    view = view_sources([source])[0]
     page = Paginator(runs, RUNS_ON_A_PAGE).get_page(request.GET.get("page"))
     context = {
         "view": view,
@@ -83,7 +83,7 @@ def delete(request: TenantHttpRequest, slug: str, source_id: UUID) -> HttpRespon
         documents = f"{count:,} document{'' if count == 1 else 's'}"
         messages.success(request, f"{source.name} was deleted, with {documents}.")
         return redirect("sources", slug)
-    view = view_sources([source], request.access_levels)[0]
+    view = view_sources([source])[0]
     context = {"view": view, **_count_rest(source)}
     return render(request, "retrieval/delete_source.html", context)
 

@@ -64,14 +64,14 @@ def passages_of(installation: Installation, key: str, document: str) -> list[str
     return found
 
 
-def embed_alone(passages: list[str]) -> float:
+def embed_alone(passages: list[str], repeats: int = REPEATS) -> float:
     """Median seconds of embedding all passages in one call."""
     from retrieval.providers.local import LocalEmbedder
 
     embedder = LocalEmbedder()
     embedder.embed(passages[:8])
     seconds = []
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         start = time.perf_counter()
         embedder.embed(passages)
         seconds.append(time.perf_counter() - start)

@@ -16,7 +16,8 @@ from tenants.access import ask_to_sign_in
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from django.http import HttpRequest, HttpResponseBase
+    from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
 
 
 class RawRows(admin.AdminSite):
@@ -46,7 +47,7 @@ class RawRows(admin.AdminSite):
         return self.admin_view(self.index)(request)
 
 
-class ShownRows(admin.ModelAdmin):  # pyright: ignore[reportMissingTypeArgument]
+class ShownRows(admin.ModelAdmin):
     """Rows to look at."""
 
     show_full_result_count = False

@@ -68,7 +68,7 @@ class SourceList(SourceView):
         """By name."""
         pages = Pages()
         sources = visible_sources(self.caller.access_levels)
-        page: list[Source] = pages.paginate_queryset(sources, request, view=self) or []
+        page: Any = pages.paginate_queryset(sources, request, view=self) or []
         shown = SourceSerializer(page, many=True, context=_context(page))
         return pages.get_paginated_response(shown.data)
 
@@ -79,7 +79,7 @@ class SourceList(SourceView):
     )
     def post(self, request: Request) -> Response:
         """Its first sync comes with its schedule, unless one is started before."""
-        values = {"config": {}} | read(SourceCreateSerializer, request)
+        values: dict[str, Any] = {"config": {}} | read(SourceCreateSerializer, request)
         source = create_source(**self.who, **values)
         return self.show(source.pk, 201)
 

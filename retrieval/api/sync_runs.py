@@ -67,7 +67,7 @@ class SyncRunList(RunView):
         wanted = {name: request.query_params.get(name, "") for name in FILTERS}
         read_uuid("source", wanted["source"])
         runs = filter_runs(visible_runs(self.caller.access_levels), wanted)
-        page: list[SyncRun] = pages.paginate_queryset(runs, request, view=self) or []
+        page: Any = pages.paginate_queryset(runs, request, view=self) or []
         add_first_errors(page, self.caller.access_levels, ERRORS_LISTED)
         return pages.get_paginated_response(SyncRunSerializer(page, many=True).data)
 

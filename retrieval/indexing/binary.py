@@ -90,7 +90,7 @@ def execute(statement: str, values: Sequence[Any]) -> None:
         session = connection.connection
         _register(session)
         with Cursor(session) as cursor:
-            cursor.execute(statement, values)
+            cursor.execute(statement, values)  # pyright: ignore[reportArgumentType] - made of constants
 
 
 def _register(session: Any) -> None:

@@ -14,7 +14,7 @@ from retrieval.query.pricing import price_embedding
 from tenants.context import current_tenant, tenant_context
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from ragadmin.errors import RagadminError
     from retrieval.indexing.plan import Plan
@@ -164,7 +164,7 @@ def _ids_of(run: SyncRun, errors: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(key) for name, key in found.values_list("external_id", "id")}
 
 
-def _find_deleted(run: SyncRun) -> Sequence[Entry]:
+def _find_deleted(run: SyncRun) -> list[Entry]:
     gone = Document.kept.filter(removed_by=run.pk, sync_action=Document.SyncAction.DELETE)
     return [entry(path) for path in gone.order_by("path").values_list("path", flat=True)]
 

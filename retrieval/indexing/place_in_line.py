@@ -71,6 +71,6 @@ def finish_estimate(tenant: TenantLike) -> Estimate:
     left = waiting(tenant)
     with tenant_context(tenant), connection.cursor() as cursor:
         cursor.execute(_PACE, [tenant.id, SAMPLE_MINUTES, SAMPLE])
-        done, seconds = cursor.fetchone()
+        done, seconds = cursor.fetchone() or (0, 0)
     pace = done / max(seconds, 1.0) if done else 0.0
     return Estimate(left, pace * 60, left / pace if pace else None)

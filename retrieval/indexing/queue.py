@@ -235,7 +235,7 @@ def remove(tenant: TenantLike, document_id: UUID) -> None:
 
 def remove_many(tenant: TenantLike, document_ids: Sequence[UUID]) -> int:
     jobs = DocumentJob.objects.filter(tenant_id=tenant.id, document_id__in=list(document_ids))
-    return jobs._raw_delete(jobs.db)  # noqa: SLF001 - without reading them first
+    return jobs._raw_delete(jobs.db)  # noqa: SLF001  # pyright: ignore[reportAttributeAccessIssue] - without reading them first
 
 
 def waiting(tenant: TenantLike) -> int:

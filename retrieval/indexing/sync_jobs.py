@@ -89,8 +89,8 @@ def claim_next(
         row = cursor.fetchone()
     if row is None:
         return None
-    job_id, tenant_id, source_id, run_id, attempts = row
-    return Claim(job_id, Tenant.objects.get(pk=tenant_id), source_id, run_id, attempts, holder)
+    job_id, tenant_id, source_id, claimed, attempts = row
+    return Claim(job_id, Tenant.objects.get(pk=tenant_id), source_id, claimed, attempts, holder)
 
 
 def has_claimable() -> bool:

@@ -1,0 +1,130 @@
+"""A question as the guards see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from retrieval.query.guards import function_words as fw, lexicon
+from retrieval.query.guards.question_word import asked_of
+from retrieval.query.guards.stems import key_of
+from retrieval.query.guards.tokens import Token, tokens_of
+from retrieval.query.guards.vocabulary import corrected
+
+
+class Word(NamedTuple):
+    """A word that carries a subject; `block` counts the phrases, `role` is what governs this one."""
+
+    text: str
+    raw: str
+    key: str
+    at: int
+    block: int
+    role: str
+
+    @property
+    def is_number(self) -> bool:
+        return any(char.isdigit() for char in self.text)
+
+    @property
+    def is_name(self) -> bool:
+        """Written as a name or a code, unless it only begins the question."""
+        inside = self.raw[1:]
+        coded = any(c.isupper() or c.isdigit() or c in "_./" for c in inside)
+        return coded or (self.at > 0 and self.raw[:1].isupper())
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    tokens: tuple[Token, ...]
+    texts: frozenset[str]
+    words: tuple[Word, ...]
+    asked: str
+
+
+@lru_cache(maxsize=4096)
+def read(question: str) -> Reading:
+    spelled = [token._replace(text=corrected(token.text)) for token in tokens_of(question)]
+    tokens = tuple(_particles_joined(_phrases_replaced(spelled)))
+    texts = frozenset(token.text for token in tokens)
+    return Reading(tokens, texts, tuple(_words(tokens)), asked_of(tokens))
+
+
+def _phrases_replaced(tokens: list[Token]) -> list[Token]:
+    lengths, instead_of = lexicon.phrases()
+    texts = [token.text for token in tokens]
+    found: list[Token] = []
+    at = 0
+    while at < len(tokens):
+        for length in lengths.get(texts[at], ()):
+            instead = instead_of.get(tuple(texts[at : at + length]))
+            # "Give me" is politeness only where the question begins.
+            spoken = not instead and not fw.SPEAKERS.keys().isdisjoint(texts[at : at + length])
+            if instead is not None and not (spoken and _has_begun(found)):
+                found.extend(Token(word, word) for word in instead)
+                at += length
+                break
+        else:
+            found.append(tokens[at])
+            at += 1
+    return found
+
+
+def _has_begun(tokens: list[Token]) -> bool:
+    return bool(tokens) and tokens[-1].text not in fw.PUNCTUATION
+
+
+def _particles_joined(tokens: list[Token]) -> list[Token]:
+    """ "Switch ... off" as "switch off ..."."""
+    for at, token in enumerate(tokens):
+        if token.text not in _PARTICLE_VERBS:
+            continue
+        for place in range(at + 2, min(at + 5, len(tokens))):
+            word = _PARTICLE_VERBS[token.text].get(tokens[place].text)
+            if word and (place + 1 == len(tokens) or tokens[place + 1].text in fw.BREAKS):
+                return [
+                    *tokens[:at],
+                    Token(word, word),
+                    *tokens[at + 1 : place],
+                    *tokens[place + 1 :],
+                ]
+    return tokens
+
+
+_SWITCH = {"on": "enable", "off": "disable", "down": "reduce", "up": "increase"}
+_PARTICLE_VERBS = {
+    "turn": _SWITCH, "switch": _SWITCH, "set": {"up": "configure"}, "back": {"up": "backup"},
+    "shut": {"down": "shutdown", "off": "disable"}, "send": {"back": "return", "in": "submit"},
+    "give": {"back": "return", "up": "quit"}, "call": {"off": "cancel"}, "put": {"off": "postpone"},
+    "fill": {"out": "complete", "in": "complete"}, "hand": {"in": "submit"},
+    "pick": {"up": "pickup"}, "drop": {"off": "dropoff"}, "pay": {"back": "repay"},
+    "speed": {"up": "accelerate"}, "slow": {"down": "decelerate"},
+}  # fmt: skip
+
+
+def _words(tokens: tuple[Token, ...]) -> list[Word]:
+    found: list[Word] = []
+    block, role = 0, ""
+    for at, token in enumerate(tokens):
+        if token.text in fw.BREAKS:
+            block += 1
+            role = _role_after(token.text, role, begins=not found)
+        if not is_empty(token):
+            found.append(Word(token.text, token.raw, key_of(token.text), at, block, role))
+    return found
+
+
+def _role_after(text: str, role: str, *, begins: bool) -> str:
+    if text in fw.JOINING:
+        return role
+    if text in fw.PUNCTUATION or (begins and text in fw.RELATIVES):
+        return ""
+    return fw.SAME_ROLES.get(text, text)
+
+
+def is_empty(token: Token) -> bool:
+    # "US" and "IT" are names where they are written so.
+    if token.raw.isupper() and len(token.raw) > 1 and token.text in fw.PRONOUNS:
+        return False
+    return token.text in fw.EMPTY or token.text.startswith("?")

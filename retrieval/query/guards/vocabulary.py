@@ -1,0 +1,86 @@
+"""Which strings of letters are words."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from functools import cache, lru_cache
+
+from ragadmin.errors import ConfigurationError
+from retrieval.providers.minilm import package_folder
+from retrieval.query.guards import function_words as fw, lexicon
+
+SHORTEST_WITH_TYPO = 5
+
+
+@cache
+def known_words() -> frozenset[str]:
+    """The whole words of the local model's vocabulary, a list of English that is there anyway."""
+    try:
+        path = package_folder() / "tokenizer.json"
+    except ConfigurationError:
+        return frozenset()
+    vocabulary = json.loads(path.read_text(encoding="utf-8"))["model"]["vocab"]
+    known = frozenset(word for word in vocabulary if word.isalpha() and len(word) > 3)
+    return known | lexicon.listed_words()
+
+
+def is_known(word: str) -> bool:
+    words = known_words()
+    return not words or any(form in words for form in _simpler_forms(word))
+
+
+def _simpler_forms(word: str) -> list[str]:
+    forms = [word]
+    for ending in ("s", "es", "d", "ed", "ing", "ly", "er", "ment"):
+        if word.endswith(ending):
+            stem = word[: -len(ending)]
+            forms += [stem, f"{stem}e"]
+            if len(stem) > 3 and stem[-1] == stem[-2]:
+                forms.append(stem[:-1])
+    return forms
+
+
+def are_one_letter_apart(one: str, other: str) -> bool:
+    """One letter more, less or other, or two neighbours swapped."""
+    if abs(len(one) - len(other)) > 1:
+        return False
+    start = 0
+    while start < min(len(one), len(other)) and one[start] == other[start]:
+        start += 1
+    rest, other_rest = one[start:], other[start:]
+    return (
+        rest[1:] == other_rest[1:]
+        or rest[1:] == other_rest
+        or rest == other_rest[1:]
+        or (rest[:2] == other_rest[1::-1] and rest[2:] == other_rest[2:])
+    )
+
+
+@lru_cache(maxsize=20_000)
+def corrected(word: str) -> str:
+    """A misspelt "please" or "posible" as the word of the lists that it must be."""
+    if len(word) < SHORTEST_WITH_TYPO or not word.isalpha() or is_known(word):
+        return word
+    near = {
+        other
+        for shorter in (word, *_one_letter_less(word))
+        for other in _listed_by_shorter().get(shorter, ())
+        if other[0] == word[0] and are_one_letter_apart(word, other)
+    }
+    return near.pop() if len(near) == 1 else word
+
+
+def _one_letter_less(word: str) -> list[str]:
+    return [word[:at] + word[at + 1 :] for at in range(len(word))]
+
+
+@cache
+def _listed_by_shorter() -> dict[str, set[str]]:
+    listed = {word for words in lexicon.phrases()[1] for word in words}
+    found: dict[str, set[str]] = defaultdict(set)
+    for word in listed | fw.EMPTY:
+        if len(word) >= SHORTEST_WITH_TYPO - 1 and word.isalpha():
+            for shorter in (word, *_one_letter_less(word)):
+                found[shorter].add(word)
+    return dict(found)

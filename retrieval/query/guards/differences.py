@@ -166,6 +166,8 @@ def _is_asked_thing(word: Word, a: Reading, b: Reading) -> bool:
     asked = {a.asked, b.asked}
     if "?howlong" in asked and (word.text == "last" or word.key in _UNIT_KEYS):
         return True
+    if word.text in ("mean", "stand") and word in (a.words[-1], b.words[-1]):
+        return asked <= {"what", ""}
     return "how to" in asked and word.text in ("process", "procedure", "method", "instructions")
 
 

@@ -111,7 +111,7 @@ def _ways(reading: Reading, other: Reading) -> list[dict[Word, Word]]:
 
 def _object_behind(reading: Reading) -> dict[Word, Word]:
     """ "Which plans do you offer" in the order of "you offer plans"."""
-    if reading.asked != "what" or not reading.texts & _DO:
+    if reading.asked not in ("what", "?howmany", "?howmuch") or not reading.texts & _DO:
         return {}
     auxiliary = next(at for at, token in enumerate(reading.tokens) if token.text in _DO)
     fronted = [w for w in reading.words if w.at < auxiliary]

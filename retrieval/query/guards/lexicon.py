@@ -42,8 +42,17 @@ def phrases() -> tuple[dict[str, list[int]], Phrases]:
 
 @cache
 def base_forms() -> dict[str, str]:
+    return _bases("same_word.txt") | _bases("irregular_verbs.txt")
+
+
+@cache
+def irregular_verbs() -> dict[str, str]:
+    return _bases("irregular_verbs.txt")
+
+
+def _bases(name: str) -> dict[str, str]:
     bases: dict[str, str] = {}
-    for line in read_lines("irregular.txt"):
+    for line in read_lines(name):
         base, _, forms = line.partition(":")
         bases.update(dict.fromkeys(forms.split(), base))
     return bases

@@ -84,7 +84,7 @@ def is_past_form(word: str) -> bool:
     if word in _NO_PAST:
         return False
     return (word.endswith("ed") and len(word) > 3) or (
-        word in lexicon.base_forms() and not word.endswith(("s", "ing"))
+        word in lexicon.irregular_verbs() and not word.endswith(("s", "ing"))
     )
 
 

@@ -22,6 +22,7 @@ from retrieval.query.guards.matching import match_words
 from retrieval.query.guards.question_word import check_question_word
 from retrieval.query.guards.reading import read
 from retrieval.query.guards.refusal import Refusal
+from retrieval.query.guards.roles import check_roles
 
 __all__ = ["DEFAULT_THRESHOLD", "Refusal", "may_serve"]
 
@@ -31,7 +32,7 @@ DEFAULT_THRESHOLD = 0.75
 LONGEST_QUESTION = 1_000
 CHECKS = (
     check_numbers, check_dates, check_negation, check_opposites, check_modality, check_tense,
-    check_verb_forms, check_joining, check_words, check_direction,
+    check_verb_forms, check_joining, check_words, check_direction, check_roles,
 )  # fmt: skip
 
 

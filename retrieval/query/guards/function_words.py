@@ -50,6 +50,7 @@ SAME_ROLES = {"into": "to", "onto": "to", "using": "with", "via": "with"}
 CONTRARY_ROLES = ({"by", "for"}, {"for", "from"}, {"with", "for"}, {"with", "against"})
 GOVERNING = STRICT_ROLES | {"for", "with"}
 ENDING_PREPOSITIONS = words("by for from to with after")
+DEGREES = words("more less better worse most least")
 SPEAKERS = {"i": "i", "we": "i", "me": "me", "us": "me", "you": "you"}
 JOINING = words("and or &")
 PUNCTUATION = words(", ; :")

@@ -22,7 +22,6 @@ _KINDS = {
 }  # fmt: skip
 # No question word at all, as in a search box, leaves these open.
 _LEFT_OPEN = frozenset({"what", "how", "how to", "yes or no"})
-_OF_TWO = frozenset({"what", "how"})
 _TIME_NOUNS = words("deadline date openinghours schedule due")
 _DOERS = words(
     "author inventor winner founder owner president ceo king queen leader director manager "
@@ -54,7 +53,7 @@ _NEAR = frozenset(
     frozenset(pair)
     for pair in (
         ("when", "?whatdate"), ("when", "?whatyear"), ("when", "?whattime"), ("when", "?whatday"),
-        ("when", "?whatmonth"), ("when", "?whatcentury"),
+        ("when", "?whatmonth"), ("when", "?whatcentury"), ("how", "how to"),
     )
 )  # fmt: skip
 _COST = words("cost price fee charge expense")
@@ -135,28 +134,26 @@ SAID_BY_ASKING = {
 
 
 def check_question_word(a: Reading, b: Reading) -> Refusal | None:
-    one, other = a.asked, b.asked
-    if one == other or frozenset((one, other)) in _NEAR:
+    if a.asked == b.asked or _ask_alike(a, b):
         return None
-    if {one, other} == {"what", "cost"}:
-        plain = a if one == "what" else b
-        if any(word.text in _AMOUNTS for word in plain.words):
-            return None
-    if _is_measure_named(one, b) or _is_measure_named(other, a):
-        return None
-    if not one or not other:
-        if (one or other) in _LEFT_OPEN:
-            return None
-    elif {one, other} == {"how", "how to"} or (
-        one in _OF_TWO and other in _OF_TWO and (_compare(a, b) or _asks_state(a, b))
-    ):
-        return None
-    return Refusal("asked", f"{_said(one)} and {_said(other)}")
+    return Refusal("asked", f"{_said(a.asked)} and {_said(b.asked)}")
+
+
+def _ask_alike(a: Reading, b: Reading) -> bool:
+    kinds = frozenset((a.asked, b.asked))
+    if kinds in _NEAR or _is_measure_named(a.asked, b) or _is_measure_named(b.asked, a):
+        return True
+    if kinds == {"what", "cost"}:
+        plain = a if a.asked == "what" else b
+        return any(word.text in _AMOUNTS for word in plain.words)
+    if "" in kinds:
+        return bool(kinds & _LEFT_OPEN)
+    return kinds == {"what", "how"} and (_compare(a, b) or _asks_state(a, b))
 
 
 def _is_measure_named(kind: str, named: Reading) -> bool:
     """ "How tall is X" and "the height of X"; "when is" and "the deadline for"."""
-    nouns = MEASURES.get(kind)
+    nouns = MEASURES.get(kind, frozenset())
     if kind == "?howlong" and named.asked == "?howmany":
         return any(word.text.rstrip("s") in nouns for word in named.words)
     # "What does X cause" has the noun of "why", and asks the contrary.

@@ -45,7 +45,11 @@ class Reading:
 
 @lru_cache(maxsize=4096)
 def read(question: str) -> Reading:
-    spelled = [token._replace(text=corrected(token.text)) for token in tokens_of(question)]
+    spelled = [
+        # A capital may begin a name, which is spelled as its owner likes.
+        token._replace(text=corrected(token.text)) if token.raw.islower() else token
+        for token in tokens_of(question)
+    ]
     tokens = tuple(_particles_joined(_phrases_replaced(spelled)))
     texts = frozenset(token.text for token in tokens)
     return Reading(tokens, texts, tuple(_words(tokens)), asked_of(tokens))

@@ -79,7 +79,7 @@ def _one_letter_less(word: str) -> list[str]:
 def _listed_by_shorter() -> dict[str, set[str]]:
     listed = {word for words in lexicon.phrases()[1] for word in words}
     found: dict[str, set[str]] = defaultdict(set)
-    for word in listed | fw.EMPTY:
+    for word in listed | fw.EMPTY | lexicon.listed_words():
         if len(word) >= SHORTEST_WITH_TYPO - 1 and word.isalpha():
             for shorter in (word, *_one_letter_less(word)):
                 found[shorter].add(word)

@@ -21,14 +21,14 @@ _NEGATIVE_PREFIXES = ("un", "in", "dis", "non", "im", "ir", "il", "mis", "de", "
 
 
 def check_numbers(_a: Reading, _b: Reading, match: Match) -> Refusal | None:
-    one = sorted(w.text for w in match.only_a if w.is_number)
-    other = sorted(w.text for w in match.only_b if w.is_number)
+    one = sorted(w.said for w in match.only_a if w.is_number)
+    other = sorted(w.said for w in match.only_b if w.is_number)
     return _refusal("numbers", one, other)
 
 
 def check_dates(a: Reading, b: Reading, match: Match) -> Refusal | None:
-    one = [w.text for w in match.only_a if _is_time(w) and not _asks_length(w, a, b)]
-    other = [w.text for w in match.only_b if _is_time(w) and not _asks_length(w, b, a)]
+    one = [w.said for w in match.only_a if _is_time(w) and not _asks_length(w, a, b)]
+    other = [w.said for w in match.only_b if _is_time(w) and not _asks_length(w, b, a)]
     return _refusal("dates", one, other)
 
 
@@ -83,7 +83,7 @@ def _is_negated_form(one: str, other: str) -> bool:
 
 def check_opposites(_a: Reading, _b: Reading, match: Match) -> Refusal | None:
     found = opposites_between(match)
-    return Refusal("opposites", f"{found[0].text} and {found[1].text}") if found else None
+    return Refusal("opposites", f"{found[0].said} and {found[1].said}") if found else None
 
 
 def check_modality(a: Reading, b: Reading, _match: Match) -> Refusal | None:
@@ -106,16 +106,22 @@ def _modality(reading: Reading) -> set[str]:
 
 def check_tense(a: Reading, b: Reading, _match: Match) -> Refusal | None:
     one, other = _tense(a), _tense(b)
-    if one == other:
+    if one == other or not _are_tenses_apart({one, other}, a, b):
         return None
-    if one and other:
-        apart = {one, other} == {"past", "would"} or (
-            "would" not in (one, other)
-            and ("past" in (one, other) or a.asked in ("yes or no", "who", "when", "?howlong"))
-        )
-    else:
-        apart = "future" in (one, other) and a.asked == b.asked == "who"
-    return Refusal("tense", f"{one or 'present'} and {other or 'present'}") if apart else None
+    return Refusal("tense", f"{one or 'present'} and {other or 'present'}")
+
+
+def _are_tenses_apart(tenses: set[str], a: Reading, b: Reading) -> bool:
+    supposed = {"happen", "happens", "if"} & (a.texts | b.texts)
+    if "" in tenses:
+        return "future" in tenses and a.asked == b.asked not in ("", "how to") and not supposed
+    if "past" in tenses:
+        return True
+    if "would" in tenses:
+        return a.asked == "yes or no"
+    if "perfect" in tenses:
+        return a.asked in ("yes or no", "who", "when", "?howlong")
+    return not supposed
 
 
 def _tense(reading: Reading) -> str:
@@ -125,14 +131,14 @@ def _tense(reading: Reading) -> str:
         return "future"
     if "would" in reading.texts:
         return "would"
-    if "been" in reading.texts:
+    if "been" in reading.texts or reading.tokens[0].text in ("has", "have"):
         return "perfect"
     return "present" if reading.texts & fw.PRESENT else ""
 
 
 def check_verb_forms(a: Reading, b: Reading, match: Match) -> Refusal | None:
     """ "Who leads" is not "who led", where no auxiliary tells the tense."""
-    if (a.texts | b.texts) & fw.AUXILIARIES or a.asked not in ("who", "what"):
+    if (a.texts | b.texts) & fw.AUXILIARIES or a.asked in ("", "how to", "yes or no"):
         return None
     for one, other in match.pairs:
         if one.key == other.key and is_past_form(one.text) != is_past_form(other.text):
@@ -157,7 +163,7 @@ def check_words(a: Reading, b: Reading, match: Match) -> Refusal | None:
     if one and other or any(not _is_light(word) for word in (*one, *other)):
         names = any(word.is_name for word in (*one, *other))
         return _refusal(
-            "names" if names else "words", [w.text for w in one], [w.text for w in other]
+            "names" if names else "words", [w.said for w in one], [w.said for w in other]
         )
     return None
 
@@ -168,6 +174,9 @@ def _is_asked_thing(word: Word, a: Reading, b: Reading) -> bool:
         return True
     if word.text in ("mean", "stand") and word in (a.words[-1], b.words[-1]):
         return asked <= {"what", ""}
+    if word.text == "available":
+        # "Is parking available" asks whether there is any; "how many rooms are available" does not.
+        return asked <= {"yes or no", ""}
     return "how to" in asked and word.text in ("process", "procedure", "method", "instructions")
 
 

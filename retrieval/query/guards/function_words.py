@@ -28,10 +28,10 @@ MODALITIES = {
     "should": words("should ought ?should"),
 }
 # Left out wherever they stand; what they tell is looked at apart.
-EMPTY = PRONOUNS | AUXILIARIES | words("a an the also just really actually exactly basically simply current currently now very quite so too "
+EMPTY = PRONOUNS | AUXILIARIES | words("a an the also just really actually exactly basically simply current currently now very quite so "
     "then as any own please ever properly correctly successfully generally respective well even "
     "if when while because that etc ok okay kind about of for at in on to with by s which who "
-    "what from where why how whose whether or and but within into onto upon using via like both "
+    "what from where why how whose whether or and but within into onto upon using via like "
     "not never no none nor neither nothing nobody nowhere cannot without require required requires "
     "needed needs necessary mandatory compulsory obligatory allowed permitted permissible "
     ", ; : & % + ?is ?can ?must ?should located situated") - {"%", "+"}  # fmt: skip
@@ -58,7 +58,7 @@ RELATIVES = words("that which who whose when")
 NEGATIONS = words("not never no none nor neither nothing nobody nowhere without")
 # Forgiven when only one side has them: they add nothing to what is asked.
 LIGHT = words(
-    "get give take go happen exist occur thing way step guide available help "
+    "get give take go happen exist occur thing way step guide help "
     "through during per include find information people possible actual"
 )
 PERSONS = words("employee staff worker people person individual everyone everybody customer user")

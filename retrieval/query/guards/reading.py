@@ -24,6 +24,11 @@ class Word(NamedTuple):
     role: str
 
     @property
+    def said(self) -> str:
+        """As the asker wrote it."""
+        return (self.raw or self.text).lstrip("~")
+
+    @property
     def is_number(self) -> bool:
         return any(char.isdigit() for char in self.text)
 

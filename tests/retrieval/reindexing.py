@@ -13,7 +13,7 @@ from django.conf import settings
 from ragadmin.embedded.ports import free_port
 from ragadmin.embedded.process import Service
 from ragadmin.installation import PROJECT_DIR
-from retrieval.indexing import index, old_chunks, reindex
+from retrieval.indexing import index, old_chunks, queue, reindex
 from retrieval.models import Chunk, Document, TermFrequency
 from retrieval.providers.embedders import close_embedders
 from retrieval.query.answer import embed_question, find
@@ -62,7 +62,18 @@ def _listens(port: int) -> bool:
 
 def index_one_batch() -> bool:
     """As a worker does it. False when nothing waits."""
-    indexed = index.index_next_batch("test")
+    return _follow_up(index.index_next_batch("test"))
+
+
+def index_one_document(tenant) -> bool:
+    """The next of the tenant's, alone: how many a batch takes depends on how quick the machine is."""
+    waiting = DocumentJob.objects.filter(tenant=tenant).order_by("priority", "available_at", "id")
+    job = waiting.first()
+    claim = job and queue.claim_document(fresh(tenant), job.document_id, "test")
+    return _follow_up(index.index_document(claim) if claim else None)
+
+
+def _follow_up(indexed: index.Indexed | None) -> bool:
     if indexed is None:
         return False
     if indexed.tenant.next_generation is not None:

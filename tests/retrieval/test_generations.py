@@ -33,7 +33,7 @@ from tests.retrieval.reindexing import (
     fresh,
     generations_of,
     index_all,
-    index_one_batch,
+    index_one_document,
     jobs,
     other_model,
     stub_model,
@@ -130,7 +130,7 @@ def test_every_search_on_the_way_is_answered_from_a_complete_generation(indexed)
         found = found_paths(caller_of(indexed), "Which kettle whistles?")
         assert found
         assert set(found) == {"kettles.md"}
-        if not index_one_batch():
+        if not index_one_document(indexed):
             break
     assert fresh(indexed).generation == 2
 
@@ -211,7 +211,8 @@ def test_cancel_leaves_everything_as_it_was(indexed):
     with tenant_context(indexed):
         before = set(Chunk.objects.values_list("id", flat=True))
     begin(indexed, embedding_model=other_model())
-    index_one_batch()
+    index_one_document(indexed)
+    assert generations_of(indexed) == {1, 2}
     reindex.cancel(fresh(indexed), "someone")
     assert jobs(indexed) == 0
     tasks.tend_generations()
@@ -227,7 +228,8 @@ def test_cancel_leaves_everything_as_it_was(indexed):
 
 def test_number_of_a_generation_that_was_given_up_is_never_used_again(indexed):
     begin(indexed, embedding_model=other_model())
-    index_one_batch()
+    index_one_document(indexed)
+    assert generations_of(indexed) == {1, 2}
     reindex.cancel(fresh(indexed), "someone")
     begun = begin(indexed, chunk_tokens=80)
     assert begun.next_generation == 3
@@ -242,7 +244,7 @@ def test_number_of_a_generation_that_was_given_up_is_never_used_again(indexed):
 def test_another_change_takes_the_place_of_the_one_under_way(indexed):
     model = other_model()
     begin(indexed, embedding_model=other_model())
-    index_one_batch()
+    index_one_document(indexed)
     begin(indexed, embedding_model=model)
     begun = begin(indexed, chunk_tokens=90)
     assert (begun.next_embedding_model, begun.next_chunk_tokens) == (model, 90)
@@ -263,13 +265,13 @@ def test_wanting_what_is_in_use_cancels_the_one_under_way(indexed):
 
 def test_documents_added_changed_and_deleted_meanwhile_are_right_in_both(indexed):
     begin(indexed, embedding_model=other_model())
-    index_one_batch()
+    index_one_document(indexed)
     upload(indexed, path="new.md", content=b"# New\n\nA samovar keeps tea water hot for hours.")
     upload(indexed, path="kettles.md", content=b"# Kettles\n\nAll kettles were replaced by urns.")
     gone = documents(indexed, path="finance/salaries.md")[0]
     delete_document(tenant=indexed, document_id=gone.pk)
     check = []
-    while index_one_batch():
+    while index_one_document(indexed):
         with tenant_context(indexed):
             generation = fresh(indexed).generation
             texts = Chunk.objects.filter(document__path="kettles.md", generation=generation)
@@ -463,7 +465,7 @@ def test_index_of_the_vectors_is_of_one_generation(indexed, settings):
     settings.VECTOR_INDEX_FROM = 3
     assert vector_index.tune(fresh(indexed)).hnsw_ef > 0
     begin(indexed, embedding_model=other_model())
-    index_one_batch()
+    index_one_document(indexed)
     assert found_paths(caller_of(indexed), QUESTION)[0] == "guide/passwords.md"
     index_all()
     after = fresh(indexed)

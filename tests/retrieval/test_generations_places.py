@@ -7,7 +7,7 @@ import uuid
 import pytest
 from django.db import connection
 
-from retrieval.indexing import index, vector_index
+from retrieval.indexing import vector_index
 from retrieval.models import TermFrequency
 from retrieval.services.reindex import start_reindex
 from tenants.archive.export import export_tenant
@@ -27,6 +27,7 @@ from tests.retrieval.reindexing import (
     fresh,
     generations_of,
     index_all,
+    index_one_document,
     jobs,
     other_model,
     stub_model,
@@ -49,8 +50,8 @@ def halfway(tenant):
         upload(tenant, path=path, content=text.encode(), access_level=level)
     index_all()
     start_reindex(tenant=fresh(tenant), actor="someone", embedding_model=other_model())
-    index.index_next_batch("test")
-    assert generations_of(tenant) == {1, 2}
+    index_one_document(tenant)
+    assert (generations_of(tenant), jobs(tenant)) == ({1, 2}, 1)
     return fresh(tenant)
 
 

@@ -84,8 +84,8 @@ def test_lines_of_indexing_carry_the_tenant(tenant, caplog):
     upload(tenant, path="empty.txt", content=b" \n ")
     with caplog.at_level(logging.INFO, logger="retrieval.indexing"):
         index_all(tenant)
-    lines = events(caplog, "retrieval.indexing.index")
-    assert {"document indexed", "document failed"} <= {line["event"] for line in lines}
+    lines = [r.msg for r in caplog.records if r.name.startswith("retrieval.indexing.")]
+    assert {"documents indexed", "document failed"} <= {line["event"] for line in lines}
     assert {line.get("tenant") for line in lines} == {tenant.slug}
 
 

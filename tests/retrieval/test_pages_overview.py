@@ -35,9 +35,11 @@ def open_page(client, tenant) -> str:
 def add_document(tenant, *, status="ready", level="public", chunks=3) -> None:
     with tenant_context(tenant):
         source, _ = Source.objects.get_or_create(name="Uploads", kind="upload")
+        path = f"{uuid.uuid4()}.md"
         Document.objects.create(
             source=source,
-            path=f"{uuid.uuid4()}.md",
+            external_id=path,
+            path=path,
             status=status,
             access_level=level,
             chunk_count=chunks,

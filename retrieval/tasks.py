@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import threading
 import time
@@ -42,6 +43,9 @@ HINT_SECONDS = 30
 # After this long the task gives its thread to others and hints again.
 TURN_SECONDS = 20
 HOURS_TO_MEASURE = 6
+# A tenant that has grown past the crossover is noticed some batches later.
+LOOK_EVERY_BATCHES = 8
+_batches = itertools.count()
 LONGEST_ANSWER = timedelta(minutes=10)
 
 
@@ -104,7 +108,7 @@ def _look_after(indexed: Indexed) -> None:
     for run_id in indexed.run_ids:
         if finish_if_done(tenant, run_id):
             hint_sync()
-    if vector_index.may_need_index(tenant):
+    if next(_batches) % LOOK_EVERY_BATCHES == 0 and vector_index.may_need_index(tenant):
         tune_vector_index.apply_async([tenant.pk], expires=HINT_SECONDS, retry=False)  # pyright: ignore[reportFunctionMemberAccess]
     if tenant.next_generation is not None and reindex.switch_if_complete(tenant):
         settle_generation.apply_async([tenant.pk], expires=HINT_SECONDS, retry=False)  # pyright: ignore[reportFunctionMemberAccess]

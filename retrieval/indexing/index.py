@@ -21,7 +21,7 @@ from ragadmin.errors import (
     SchemaMissing,
     TenantGone,
 )
-from retrieval.indexing import chunking, failure, pace, queue, settle, store
+from retrieval.indexing import chunking, failure, pace, queue, settle, statistics, store
 from retrieval.indexing.difference import hash_passage
 from retrieval.indexing.generations import generations
 from retrieval.indexing.work import Sources, Work, copy_texts, extract_texts, load_texts
@@ -54,7 +54,7 @@ TRIES_TO_STORE = 3
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """Whose documents a batch indexed, and of which sync runs."""
+    """Whose documents a batch indexed, and sync runs of which they may have been the last."""
 
     tenant: Tenant
     run_ids: frozenset[UUID] = frozenset()
@@ -103,7 +103,7 @@ class Batch:
 
     def begin(self) -> None:
         """Documents that are gone are done; what would make the batch too large is given back."""
-        with tenant_context(self._tenant):
+        with tenant_context(self._tenant, durable=False):
             rows = Document.objects.select_for_update(of=("self",)).select_related("source")
             rows = rows.defer("markdown", "kept_chunks").order_by("pk")
             found = {
@@ -114,7 +114,6 @@ class Batch:
             works = [Work(claim, found[claim.document_id]) for claim in here]
             self._works = self._within_limit(works)
             settle.begin(self._works)
-        self.run_ids = {work.begun.sync_run_id for work in self._works if work.begun.sync_run_id}
 
     def finish(self) -> None:
         self._try(self._check_attempts)
@@ -124,8 +123,11 @@ class Batch:
         self._try(self._chunk, one_by_one=True)
         self._try(self._embed)
         self._try(self._store)
-        failure.settle([work for work in self._works if work.error])
+        failed = [work for work in self._works if work.error]
+        failure.settle(failed)
+        self.run_ids |= {work.begun.sync_run_id for work in failed if work.begun.sync_run_id}
         pace.note(self._tenant, len(self._works), time.monotonic() - self._start)
+        statistics.note_indexed(self._tenant, len(self._works))
 
     def _open(self) -> list[Work]:
         return [work for work in self._works if work.error is None]
@@ -250,7 +252,7 @@ class Batch:
         _set_stage(self, "storing")
         for _ in range(TRIES_TO_STORE):
             try:
-                settle.store(works, self._generations, self._vectors)
+                self.run_ids |= settle.store(works, self._generations, self._vectors)
                 return
             except store.VectorGone:
                 self._embed(works)

@@ -22,6 +22,7 @@ from tenants.models import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from uuid import UUID
 
     import numpy as np
 
@@ -33,41 +34,44 @@ log = structlog.get_logger(__name__)
 UNFINISHED = (Document.Status.QUEUED, Document.Status.INDEXING)
 
 # `is_anew`: only the chunks are new. A failure that concerned the same content is over then.
-_READY = """
+_SETTLE = """
 UPDATE retrieval_document document SET
-    status = CASE WHEN new.is_anew AND status = 'failed' AND content_hash <> indexed_hash
+    status = CASE WHEN new.is_anew AND status = 'failed' AND document.content_hash <> indexed_hash
         THEN 'failed' ELSE 'ready' END,
     stage = '',
-    error_code = CASE WHEN new.is_anew AND status = 'failed' AND content_hash <> indexed_hash
+    error_code = CASE WHEN new.is_anew AND status = 'failed' AND document.content_hash <> indexed_hash
         THEN error_code ELSE '' END,
-    error_message = CASE WHEN new.is_anew AND status = 'failed' AND content_hash <> indexed_hash
+    error_message = CASE WHEN new.is_anew AND status = 'failed' AND document.content_hash <> indexed_hash
         THEN error_message ELSE '' END,
-    indexed_generation = greatest(indexed_generation, new.generation),
+    content_hash = CASE WHEN has_text THEN new.content_hash ELSE document.content_hash END,
+    indexed_hash = CASE WHEN has_text THEN new.content_hash ELSE indexed_hash END,
+    markdown = CASE WHEN has_text THEN new.markdown ELSE document.markdown END,
+    title = CASE WHEN has_text THEN new.title ELSE document.title END,
+    media_type = coalesce(nullif(new.media_type, ''), document.media_type),
+    page_count = CASE WHEN has_text THEN new.page_count ELSE document.page_count END,
+    indexed_generation = greatest(
+        CASE WHEN has_text THEN 0 ELSE indexed_generation END, new.generation),
+    size_bytes = coalesce(new.size_bytes, document.size_bytes),
+    fingerprint = coalesce(new.fingerprint, document.fingerprint),
+    source_state = coalesce(new.source_state::jsonb, document.source_state),
+    sync_action = CASE WHEN new.is_unchanged AND sync_action = 'update' THEN 'unchanged'
+        ELSE sync_action END,
     chunk_count = coalesce(new.chunk_count, document.chunk_count),
     token_count = coalesce(new.token_count, document.token_count),
     indexed_at = CASE WHEN new.is_made THEN now() ELSE indexed_at END, updated_at = now()
-FROM unnest(%s::uuid[], %s::bool[], %s::bool[], %s::int[], %s::int[], %s::int[])
-    AS new(id, is_anew, is_made, generation, chunk_count, token_count)
+FROM unnest(%s::uuid[], %s::bool[], %s::bool[], %s::int[], %s::int[], %s::int[],
+    %s::bool[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[],
+    %s::bigint[], %s::text[], %s::text[], %s::bool[])
+    AS new(id, is_anew, is_made, generation, chunk_count, token_count,
+        has_text, content_hash, markdown, title, media_type, page_count,
+        size_bytes, fingerprint, source_state, is_unchanged)
 WHERE document.tenant_id = %s AND document.id = new.id
 """
-_NEW_TEXT = """
-UPDATE retrieval_document document SET content_hash = new.content_hash,
-    indexed_hash = new.content_hash, indexed_generation = 0, markdown = new.markdown,
-    title = new.title, media_type = coalesce(nullif(new.media_type, ''), document.media_type),
-    page_count = new.page_count
-FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[])
-    AS new(id, content_hash, markdown, title, media_type, page_count)
-WHERE document.tenant_id = %s AND document.id = new.id
-"""
-# As the source told it together with the content.
-_FETCHED = """
-UPDATE retrieval_document document SET size_bytes = new.size_bytes,
-    fingerprint = new.fingerprint, source_state = new.source_state::jsonb,
-    sync_action = CASE WHEN new.is_unchanged AND sync_action = 'update' THEN 'unchanged'
-        ELSE sync_action END
-FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::bool[])
-    AS new(id, size_bytes, fingerprint, source_state, is_unchanged)
-WHERE document.tenant_id = %s AND document.id = new.id
+# Runs whose last documents these were. Of one tenant they are stored one batch after another.
+_FINISHED_RUNS = """
+SELECT run.id FROM unnest(%s::uuid[]) AS run (id) WHERE NOT EXISTS (
+    SELECT FROM retrieval_document document
+    WHERE document.sync_run_id = run.id AND status IN ('queued', 'indexing'))
 """
 
 
@@ -76,15 +80,14 @@ def begin(works: Sequence[Work]) -> None:
     made anew."""
     for work in works:
         work.is_anew = bool(work.begun.indexed_hash) and work.begun.status not in UNFINISHED
-    waiting = [work.begun.pk for work in works if not work.is_anew]
-    Document.objects.filter(pk__in=waiting).update(
-        status=Document.Status.INDEXING, stage="extracting", error_code="", error_message=""
-    )
+    if len(works) == 1:  # several are done before anybody could look
+        show_stage(works, "extracting")
 
 
 def show_stage(works: Sequence[Work], stage: str) -> None:
     shown = [work.begun.pk for work in works if not work.is_anew]
-    Document.objects.filter(pk__in=shown).update(stage=stage)
+    waiting = Document.objects.filter(pk__in=shown, status__in=UNFINISHED)
+    waiting.update(status=Document.Status.INDEXING, stage=stage, error_code="", error_message="")
 
 
 def give_back(works: Sequence[Work]) -> None:
@@ -113,11 +116,13 @@ def store(
         put_back(again)
         if ready:
             _store(tenant, ready, made, vectors)
+        finished = _find_finished(ready)
     log.info(
         "documents indexed",
         documents=len(ready),
         chunks=sum(len(each) for work in ready for each in work.passages.values()),
     )
+    return finished
 
 
 def _store(
@@ -187,24 +192,12 @@ def _keep_versions(tenant: Tenant, works: Sequence[Work]) -> None:
 
 
 def _update_documents(tenant: Tenant, works: Sequence[Work], made: Sequence[Generation]) -> None:
-    _update(tenant, _NEW_TEXT, [_new_text(work) for work in works if not work.keeps_text])
-    _update(tenant, _FETCHED, [_fetched(work) for work in works if work.content])
+    """One statement for all, because each time that a row is written costs its indexes too."""
     current, complete = made[0].number, made[-1].number
-    _update(tenant, _READY, [_ready(work, current, complete) for work in works])
-
-
-def _new_text(work: Work) -> tuple[Any, ...]:
-    text = work.text
-    assert text
-    names = (text.title[:500], text.media_type[:120], text.page_count)
-    return (work.begun.pk, work.content_hash, text.markdown, *names)
-
-
-def _fetched(work: Work) -> tuple[Any, ...]:
-    content = work.content
-    assert content
-    state = json.dumps(dict(content.state))
-    return (work.begun.pk, len(content.data), content.fingerprint[:300], state, work.is_unchanged)
+    rows = [(*_ready(work, current, complete), *_new_text(work), *_fetched(work)) for work in works]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    with connection.cursor() as cursor:
+        cursor.execute(_SETTLE, [*columns, tenant.pk])
 
 
 def _ready(work: Work, current: int, complete: int) -> tuple[Any, ...]:
@@ -213,11 +206,31 @@ def _ready(work: Work, current: int, complete: int) -> tuple[Any, ...]:
     return (work.begun.pk, work.is_anew, bool(work.passages), complete, *counts)
 
 
-def _update(tenant: Tenant, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    if rows:
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        with connection.cursor() as cursor:
-            cursor.execute(statement, [*columns, tenant.pk])
+def _new_text(work: Work) -> tuple[Any, ...]:
+    """Nothing when the document keeps its text."""
+    text = work.text
+    if work.keeps_text or text is None:
+        return (False, None, None, None, None, None)
+    names = (text.title[:500], text.media_type[:120], text.page_count)
+    return (True, work.content_hash, text.markdown, *names)
+
+
+def _fetched(work: Work) -> tuple[Any, ...]:
+    """As the source told it together with the content; nothing of an upload."""
+    content = work.content
+    if content is None:
+        return (None, None, None, False)
+    state = json.dumps(dict(content.state))
+    return (len(content.data), content.fingerprint[:300], state, work.is_unchanged)
+
+
+def _find_finished(works: Sequence[Work]) -> set[UUID]:
+    runs = {work.begun.sync_run_id for work in works if work.begun.sync_run_id}
+    if not runs:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(_FINISHED_RUNS, [list(runs)])
+        return {row[0] for row in cursor.fetchall()}
 
 
 def _raise_receipts(works: Sequence[Work]) -> None:

@@ -11,8 +11,11 @@ import unicodedata
 import zlib
 from collections import Counter
 from functools import lru_cache
+from typing import TypeAlias
 
 from py_rust_stemmers import SnowballStemmer  # pyright: ignore[reportAttributeAccessIssue]
+
+TermCounts: TypeAlias = Counter[int]
 
 # pgvector's sparsevec takes up to a billion dimensions, counted from 1; so are terms.
 DIMENSIONS = 1_000_000_000
@@ -29,7 +32,7 @@ _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?|[\u3040-\u30ff\u3400-\u9fff\uac00
 _STEMMER = SnowballStemmer("english")
 
 
-def term_counts(text: str) -> Counter[int]:
+def term_counts(text: str) -> TermCounts:
     """How often each term stands in `text`."""
     folded = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
     return Counter(map(_term_id, _WORD.findall(folded)))

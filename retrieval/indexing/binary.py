@@ -53,7 +53,7 @@ class _Dumper(Dumper):
         return _HEAD.pack(1, 0, self.element_oid, obj.count, 1) + obj.data
 
 
-def integers(values: np.ndarray) -> Integers:
+def integers(values: np.ndarray | Sequence[int]) -> Integers:
     """Of four bytes."""
     found = np.empty(len(values), np.dtype([("size", ">i4"), ("value", ">i4")]))
     found["size"], found["value"] = 4, values

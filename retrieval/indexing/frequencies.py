@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from django.db import connection
 
+from retrieval.indexing.binary import execute, integers
 from retrieval.terms import TOTAL_TERM
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ Changes = dict[int, Counter[int]]
 
 _ADD = """
 INSERT INTO retrieval_termfrequency AS old (generation, term, chunks)
-SELECT %s, term, chunks FROM unnest(%s::int[], %s::int[]) AS new(term, chunks)
+SELECT %b::int, term, chunks FROM unnest(%b::int[], %b::int[]) AS new(term, chunks)
 ON CONFLICT (tenant_id, generation, term) DO UPDATE SET chunks = old.chunks + EXCLUDED.chunks
 """
 _DROP_UNUSED = """
@@ -55,7 +56,7 @@ def _add(tenant: TenantLike, generation: int, change: Mapping[int, int]) -> None
     if not terms:
         return
     fewer = [term for term in terms if change[term] < 0]
-    with connection.cursor() as cursor:
-        cursor.execute(_ADD, [generation, terms, [change[term] for term in terms]])
-        if fewer:
+    execute(_ADD, [generation, integers(terms), integers([change[term] for term in terms])])
+    if fewer:
+        with connection.cursor() as cursor:
             cursor.execute(_DROP_UNUSED, [tenant.id, generation, fewer])

@@ -27,6 +27,7 @@ from retrieval.indexing.generations import generations
 from retrieval.indexing.work import Sources, Work, copy_texts, extract_texts, load_texts
 from retrieval.models import Document
 from retrieval.providers.embedders import get_embedder
+from retrieval.terms import term_counts
 from tenants.context import tenant_context
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from retrieval.indexing.generations import Generation
     from retrieval.indexing.queue import Claim
+    from retrieval.terms import TermCounts
     from tenants.models import Tenant
 
     Act = Callable[[Sequence[Work]], None]
@@ -94,6 +96,7 @@ class Batch:
         self._claims = list(claims)
         self._tenant = claims[0].tenant
         self._generations = generations(self._tenant)
+        self._counts: dict[str, TermCounts] = {}
         self._vectors: dict[int, dict[str, np.ndarray]] = {
             each.number: {} for each in self._generations
         }
@@ -244,6 +247,8 @@ class Batch:
             keys = missing[start : start + EMBED_BATCH]
             rows = embedder.embed([wanted[key][0].embedded_text for key in keys])
             vectors.update(zip(keys, rows, strict=True))
+            for key in keys:  # here, and not while the tenant is locked
+                self._counts[key] = term_counts(wanted[key][0].embedded_text)
             for passage, work in map(wanted.__getitem__, keys):
                 work.embedded_chunks += 1
                 work.embedded_tokens += passage.token_count
@@ -252,7 +257,7 @@ class Batch:
         _set_stage(self, "storing")
         for _ in range(TRIES_TO_STORE):
             try:
-                self.run_ids |= settle.store(works, self._generations, self._vectors)
+                self.run_ids |= settle.store(works, self._generations, self._vectors, self._counts)
                 return
             except store.VectorGone:
                 self._embed(works)

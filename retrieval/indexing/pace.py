@@ -1,4 +1,4 @@
-"""How many documents a worker takes at once: as many as it does in a quarter of a second.
+"""How many documents a worker takes at once: as many as it does in half a second.
 
 Few enough that another tenant's turn comes soon, enough that what a batch costs beside its documents
 does not count: on a busy machine that alone can take longer, so batches grow as long as they stay
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tenants.models import Tenant
 
-SECONDS_PER_BATCH = 0.25
+SECONDS_PER_BATCH = 0.5
 # A batch that took no longer is followed by one of twice as many documents, or more.
-SHORT_SECONDS = 0.4
+SHORT_SECONDS = 0.6
 # Of very few documents a batch tells least what they cost, so it may take longer.
 FEW_DOCUMENTS = 3
 FEW_SECONDS = 1.0
-MAX_DOCUMENTS = 64
+MAX_DOCUMENTS = 256
 MAX_BYTES = 4 * 2**20
 # How much larger one batch may be than the one before: a single short document says little.
 GROWTH = 4

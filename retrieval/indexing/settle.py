@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from retrieval.indexing.generations import Generation
     from retrieval.indexing.work import Work
+    from retrieval.terms import TermCounts
 
 log = structlog.get_logger(__name__)
 
@@ -104,10 +105,12 @@ def store(
     works: Sequence[Work],
     made: Sequence[Generation],
     vectors: Mapping[int, Mapping[str, np.ndarray]],
-) -> None:
-    """Raises VectorGone."""
+    counts: Mapping[str, TermCounts],
+) -> set[UUID]:
+    """Returns the sync runs that have nothing left to index. `vectors` by generation, and both by
+    `hash_passage`. Raises VectorGone."""
     tenant = works[0].claim.tenant
-    with tenant_context(tenant):
+    with tenant_context(tenant, durable=False):
         ready, again = _lock_claimed(works)
         chunks.lock_chunks(tenant)
         # Another generation may have been begun, or put in use, meanwhile.
@@ -115,7 +118,7 @@ def store(
             ready, again = [], [*ready, *again]
         put_back(again)
         if ready:
-            _store(tenant, ready, made, vectors)
+            _store(tenant, ready, made, vectors, counts)
         finished = _find_finished(ready)
     log.info(
         "documents indexed",
@@ -130,6 +133,7 @@ def _store(
     works: Sequence[Work],
     made: Sequence[Generation],
     vectors: Mapping[int, Mapping[str, np.ndarray]],
+    counts: Mapping[str, TermCounts],
 ) -> None:
     _keep_versions(tenant, works)
     for generation in made:
@@ -139,7 +143,8 @@ def _store(
             if generation.number in work.passages
         ]
         if texts:
-            chunks.replace_chunks(tenant, generation, texts, vectors[generation.number])
+            own = vectors[generation.number]
+            chunks.replace_chunks(tenant, generation, texts, own, counts)
     _update_documents(tenant, works, made)
     _raise_receipts(works)
     queue.finish([work.claim for work in works])

@@ -18,7 +18,7 @@ from retrieval.indexing.binary import execute, half_vectors, integers, sparse_ve
 from retrieval.indexing.difference import Row, compare
 from retrieval.indexing.generations import generations
 from retrieval.indexing.weights import weigh
-from retrieval.terms import TOTAL_TERM, typical_length
+from retrieval.terms import TOTAL_TERM, term_counts, typical_length
 from tenants.models import Tenant
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from retrieval.indexing.difference import DocumentText
     from retrieval.indexing.generations import Generation
     from retrieval.indexing.weights import Weights
+    from retrieval.terms import TermCounts
     from retrieval.types import Passage
     from tenants.config import TenantConfig
 
@@ -125,10 +126,13 @@ def replace_chunks(
     generation: Generation,
     texts: Sequence[DocumentText],
     vectors: Mapping[str, np.ndarray],
+    counts: Mapping[str, TermCounts] | None = None,
 ) -> None:
     """Makes the (locked) documents' chunks of the generation those given.
 
-    `vectors` by `hash_passage`; what is missing in them is copied from the same text. Raises VectorGone. The caller raises the revision when all generations are stored.
+    `vectors` by `hash_passage`; what is missing in them is copied from the same text.
+    `counts` likewise, as far as they were counted before the tenant was locked. Raises VectorGone.
+    The caller raises the revision when all generations are stored.
     """
     lock_chunks(tenant)
     difference = compare(texts, _read_existing(tenant, generation, texts))
@@ -136,7 +140,7 @@ def replace_chunks(
         _run(_STEP_ASIDE, [tenant.id, difference.leaving])
     change: Counter[int] = Counter()
     for rows in _slices(difference.new):
-        change.update(_insert(tenant, generation, rows, vectors))
+        change.update(_insert(tenant, generation, rows, vectors, counts or {}))
     if difference.gone:
         rows = _run(_DELETE, [tenant.id, difference.gone])
         change.update(frequencies.as_changes(rows, -1).get(generation.number, {}))
@@ -201,18 +205,19 @@ def _insert(
     generation: Generation,
     rows: Sequence[New],
     vectors: Mapping[str, np.ndarray],
+    counts: Mapping[str, TermCounts],
 ) -> Counter[int]:
     """Returns in how many of the chunks each term stands."""
     own = [row for row in rows if row[2] in vectors]
     copied = [row for row in rows if row[2] not in vectors]
     change: Counter[int] = Counter({TOTAL_TERM: len(rows)})
     if own:
-        weights, columns = _as_columns(generation, own)
+        weights, columns = _as_columns(generation, own, counts)
         columns.append(half_vectors([vectors[row[2]] for row in own]))
         execute(_INSERT_NEW, [generation.number, *columns])
         change += weights.count_texts()
     if copied:
-        weights, columns = _as_columns(generation, copied)
+        weights, columns = _as_columns(generation, copied, counts)
         _insert_copies(tenant, generation, {row[2] for row in copied}, columns)
         change += weights.count_texts()
     return change
@@ -227,25 +232,25 @@ def _insert_copies(
     execute(_INSERT_COPIES, [generation.number, *same, *columns])
 
 
-def _as_columns(generation: Generation, rows: Sequence[New]) -> tuple[Weights, list[Any]]:
+def _as_columns(
+    generation: Generation, rows: Sequence[New], counts: Mapping[str, TermCounts]
+) -> tuple[Weights, list[Any]]:
     passages = [passage for _, passage, _ in rows]
-    weights = weigh(
-        [passage.embedded_text for passage in passages], typical_length(generation.chunk_tokens)
-    )
-    starts = weights.starts.tolist()
+    counted = [counts.get(key) or term_counts(passage.embedded_text) for _, passage, key in rows]
+    weights = weigh(counted, typical_length(generation.chunk_tokens))
     columns: list[Any] = [
         integers(weights.terms),
         [text.document_id for text, _, _ in rows],
         [text.access_level for text, _, _ in rows],
-        [passage.ordinal for passage in passages],
+        integers([passage.ordinal for passage in passages]),
         [passage.text for passage in passages],
         [passage.heading_path for passage in passages],
-        [passage.start_char for passage in passages],
-        [passage.end_char for passage in passages],
+        integers([passage.start_char for passage in passages]),
+        integers([passage.end_char for passage in passages]),
         [key for _, _, key in rows],
-        [passage.token_count for passage in passages],
-        [start + 1 for start in starts[:-1]],
-        starts[1:],
+        integers([passage.token_count for passage in passages]),
+        integers(weights.starts[:-1] + 1),
+        integers(weights.starts[1:]),
         sparse_vectors(weights),
     ]
     return weights, columns

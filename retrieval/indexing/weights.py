@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retrieval.terms import K1, MAX_TERMS, B, term_counts
+from retrieval.terms import K1, MAX_TERMS, B
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from retrieval.terms import TermCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,8 @@ class Weights:
         return Counter(dict(zip(terms.tolist(), counts.tolist(), strict=True)))
 
 
-def weigh(texts: Sequence[str], average_length: float) -> Weights:
-    counted = [term_counts(text) for text in texts]
+def weigh(counted: Sequence[TermCounts], average_length: float) -> Weights:
+    """`counted` is `term_counts` of each text."""
     lengths = np.array([sum(counts.values()) for counts in counted], np.float64)
     kept = [
         counts if len(counts) <= MAX_TERMS else dict(counts.most_common(MAX_TERMS))

@@ -166,7 +166,7 @@ def test_a_lost_lease_costs_the_others_nothing(tenant, run):
     batch.begin()
     DocumentJob.objects.filter(pk=lost.job_id).update(lease_holder="quick/1")
     batch.finish()
-    assert sorted(states(tenant).values()) == ["indexing", "ready", "ready"]
+    assert sorted(states(tenant).values()) == ["queued", "ready", "ready"]
     assert DocumentJob.objects.get(tenant=tenant).document_id == lost.document_id
 
 

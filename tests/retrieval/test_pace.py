@@ -28,10 +28,10 @@ def test_the_first_batch_is_one_document_and_the_next_are_not_much_larger(tenant
 @pytest.mark.parametrize(
     ("beside", "each", "fewest", "most"),
     [
-        (0.02, 0.001, 64, 64),
-        (0.02, 0.03, 8, 16),
-        (0.3, 0.005, 16, 40),  # a busy machine: the batch costs more than its documents
-        (0.6, 0.01, 2, 20),
+        (0.02, 0.001, 256, 256),
+        (0.02, 0.03, 12, 24),
+        (0.3, 0.005, 40, 80),  # a busy machine: the batch costs more than its documents
+        (0.8, 0.01, 2, 24),
         (0.0, 0.4, 1, 3),
         (0.0, 3.0, 1, 1),
     ],

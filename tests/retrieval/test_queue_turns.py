@@ -137,10 +137,10 @@ def test_a_worker_with_one_place_serves_a_lone_tenant(tenant):
 
 
 def test_a_batch_is_as_large_as_the_tenants_pace_allows(tenant):
-    enqueue(tenant, 100)
+    queue.enqueue_many(tenant, [uuid.uuid4() for _ in range(pace.MAX_DOCUMENTS + 10)])
     assert len(queue.claim_batch("w")) == 1
-    pace.note(tenant, 16, 0.016)
     pace.note(tenant, 32, 0.032)
+    pace.note(tenant, 128, 0.128)
     assert len(queue.claim_batch("w")) == pace.MAX_DOCUMENTS
     pace.note(tenant, 64, 64.0)
     assert len(queue.claim_batch("w")) == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import socket
 import threading
 import time
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery.signals import worker_init
-from django.db import close_old_connections
 from django.utils import timezone
 from kombu.exceptions import KombuError
 
@@ -43,9 +41,6 @@ HINT_SECONDS = 30
 # After this long the task gives its thread to others and hints again.
 TURN_SECONDS = 20
 HOURS_TO_MEASURE = 6
-# A tenant that has grown past the crossover is noticed some batches later.
-LOOK_EVERY_BATCHES = 8
-_batches = itertools.count()
 LONGEST_ANSWER = timedelta(minutes=10)
 
 
@@ -81,37 +76,43 @@ def _index_waiting(worker: str) -> None:
     from retrieval.indexing.index import index_next_batch
 
     end = time.monotonic() + TURN_SECONDS
-    is_first = True
+    served: dict[int, Tenant] = {}
     while not _is_stopping() and (indexed := index_next_batch(worker, INDEXING_PLACES)):
-        if is_first and queue.has_claimable():
+        if not served and queue.has_claimable():
             hint()  # for another place, which does the same
-        is_first = False
+        served[indexed.tenant.pk] = indexed.tenant
         _follow_up(indexed)
-        close_old_connections()
         if time.monotonic() > end:
             hint()
-            return
+            break
+    for tenant in served.values():
+        _tune_if_needed(tenant)
 
 
 def _follow_up(indexed: Indexed) -> None:
-    try:
-        _look_after(indexed)
-    except (SchemaMissing, TenantGone) as error:  # others wait
-        log.warning("nothing done after indexing", tenant=indexed.tenant.slug, code=error.code)
-
-
-def _look_after(indexed: Indexed) -> None:
-    from retrieval.indexing import reindex, vector_index
+    from retrieval.indexing import reindex
     from retrieval.indexing.sync import finish_if_done
 
     tenant = indexed.tenant
-    for run_id in indexed.run_ids:
-        if finish_if_done(tenant, run_id):
-            hint_sync()
-    if next(_batches) % LOOK_EVERY_BATCHES == 0 and vector_index.may_need_index(tenant):
-        tune_vector_index.apply_async([tenant.pk], expires=HINT_SECONDS, retry=False)  # pyright: ignore[reportFunctionMemberAccess]
-    if tenant.next_generation is not None and reindex.switch_if_complete(tenant):
-        settle_generation.apply_async([tenant.pk], expires=HINT_SECONDS, retry=False)  # pyright: ignore[reportFunctionMemberAccess]
+    try:
+        for run_id in indexed.run_ids:
+            if finish_if_done(tenant, run_id):
+                hint_sync()
+        if tenant.next_generation is not None and reindex.switch_if_complete(tenant):
+            settle_generation.apply_async([tenant.pk], expires=HINT_SECONDS, retry=False)  # pyright: ignore[reportFunctionMemberAccess]
+    except (SchemaMissing, TenantGone) as error:  # others wait
+        log.warning("nothing done after indexing", tenant=tenant.slug, code=error.code)
+
+
+def _tune_if_needed(tenant: Tenant) -> None:
+    """Not while the tenant is being filled: to build an index then costs more than it saves."""
+    from retrieval.indexing import vector_index
+
+    try:
+        if vector_index.may_need_index(tenant, is_filling=queue.waiting(tenant) > 0):
+            tune_vector_index.apply_async([tenant.pk], expires=HINT_SECONDS, retry=False)  # pyright: ignore[reportFunctionMemberAccess]
+    except (SchemaMissing, TenantGone) as error:
+        log.warning("no look at the vector index", tenant=tenant.slug, code=error.code)
 
 
 @app.task
@@ -140,7 +141,6 @@ def sync_next(self: Task) -> None:
         while is_free and not _is_stopping() and run_next_sync(worker):
             hint()
             hint_sync()  # for another place, should more wait
-            close_old_connections()
 
 
 @app.task

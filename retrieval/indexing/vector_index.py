@@ -34,6 +34,8 @@ MIN_RECALL = 0.95
 WANTED_RECALL = 0.98
 EFFORTS = (64, 128, 256, 512, 1000)  # pgvector's hnsw.ef_search is at most 1000
 SAMPLE = 40
+# So many times the crossover a tenant may have while it is being filled.
+PATIENCE = 5
 _LOCK_SPACE = 0x7669
 NEAREST = 10
 # pgvector indexes no longer halfvecs.
@@ -60,12 +62,16 @@ ORDER BY {distance} LIMIT %(nearest)s
 """
 
 
-def may_need_index(tenant: Tenant) -> bool:
-    """A tenant that has grown past the crossover and has not been looked at yet."""
+def may_need_index(tenant: Tenant, *, is_filling: bool = False) -> bool:
+    """A tenant that has grown past the crossover and has not been looked at yet.
+
+    While documents still come it may grow some way beyond, so that the index is built once.
+    """
+    least = settings.VECTOR_INDEX_FROM * (PATIENCE if is_filling else 1)
     return (
         tenant.vector_checked_at is None
         and tenant.embedding_dimension <= MOST_DIMENSIONS
-        and total_chunks(tenant) >= settings.VECTOR_INDEX_FROM
+        and total_chunks(tenant) >= least
     )
 
 

@@ -120,11 +120,9 @@ def store(
         if ready:
             _store(tenant, ready, made, vectors, counts)
         finished = _find_finished(ready)
-    log.info(
-        "documents indexed",
-        documents=len(ready),
-        chunks=sum(len(each) for work in ready for each in work.passages.values()),
-    )
+    if ready:
+        made_chunks = sum(len(each) for work in ready for each in work.passages.values())
+        log.info("documents indexed", documents=len(ready), chunks=made_chunks)
     return finished
 
 

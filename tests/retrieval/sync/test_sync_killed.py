@@ -17,16 +17,16 @@ from django.conf import settings
 
 from tests.ragadmin.running import Up, processes_of, run_command, wait_for
 
-FILES = 400
+FILES = 300
 OVER = ("succeeded", "partial", "failed", "cancelled")
 COUNTS = ("added", "updated", "deleted", "unchanged", "failed")
 # Done documents at which each is killed, and what its command line holds.
 KILLS = (
-    (20, ("celery", "worker")),
-    (60, ("celery", "beat")),
-    (100, ("redis-server",)),
-    (160, ("bin/postgres", "-D")),
-    (220, ("ragadmin.embedded.web",)),
+    (15, ("celery", "worker")),
+    (40, ("celery", "beat")),
+    (70, ("redis-server",)),
+    (110, ("bin/postgres", "-D")),
+    (150, ("ragadmin.embedded.web",)),
 )
 
 

@@ -69,6 +69,11 @@ FROM public.tenants_documentjob
 WHERE tenant_id = %s AND priority = %s AND {CLAIMABLE}
 ORDER BY available_at, id LIMIT %s FOR UPDATE SKIP LOCKED
 """  # noqa: S608 - of constants
+# A queue that was filled a moment ago is still empty to the planner, and then it would sort all of a
+# tenant's jobs for one of them. A claim that a crash of the database takes back is made again.
+_PREPARE = """
+SELECT set_config('enable_sort', 'off', true), set_config('synchronous_commit', 'off', true)
+"""
 _LEASE = """
 UPDATE public.tenants_documentjob SET attempts = attempts + 1, lease_holder = %s,
     lease_until = now() + make_interval(secs => %s)
@@ -253,6 +258,7 @@ def release_leases(worker: str) -> int:
 def _claim_of(worker: str, tenant_id: int, priority: int) -> list[Claim]:
     tenant = Tenant.objects.get(pk=tenant_id)
     with connection.cursor() as cursor:
+        cursor.execute(_PREPARE)
         cursor.execute(_CHOOSE, [tenant_id, priority, pace.batch_size(tenant)])
         rows = cursor.fetchall()
         if not rows:

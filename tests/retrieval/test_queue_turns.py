@@ -5,7 +5,7 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -113,9 +113,10 @@ def test_a_claim_reads_one_row_beside_many_jobs(tenant, other):
             " SELECT %s, gen_random_uuid() FROM generate_series(1, 20000)",
             [tenant.id],
         )
-        cursor.execute("ANALYZE tenants_documentjob")
-        cursor.execute(f"EXPLAIN {queue._CHOOSE}", [tenant.id, queue.WANTED, 1])
-        plan = "\n".join(row[0] for row in cursor.fetchall())
+        with transaction.atomic():
+            cursor.execute(queue._PREPARE)
+            cursor.execute(f"EXPLAIN {queue._CHOOSE}", [tenant.id, queue.WANTED, 1])
+            plan = "\n".join(row[0] for row in cursor.fetchall())
     DocumentJob.objects.filter(tenant=tenant).delete()
     assert "document_job_turn" in plan
     assert "Sort" not in plan

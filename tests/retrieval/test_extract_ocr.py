@@ -39,11 +39,11 @@ def make_pool(tmp_path):
 
 
 def noise() -> bytes:
-    """A picture over which text recognition needs much longer than a second."""
+    """A picture over which text recognition needs ten seconds and more."""
     target = io.BytesIO()
-    pixels = random.Random(1).randbytes(600 * 600)
-    small = Image.frombytes("L", (600, 600), pixels)
-    small.resize((3000, 3000), Image.Resampling.NEAREST).save(target, "PNG")
+    pixels = random.Random(1).randbytes(1000 * 1000)
+    small = Image.frombytes("L", (1000, 1000), pixels)
+    small.resize((5000, 5000), Image.Resampling.NEAREST).save(target, "PNG")
     return target.getvalue()
 
 
@@ -177,7 +177,7 @@ def test_time_limit_ends_tesseract_too(make_pool):
 
 
 def test_tesseract_shares_the_limits_of_its_parent(make_pool):
-    pool = make_pool(seconds=4)
+    pool = make_pool(seconds=2)
     pool.extract(b"Words.", "a.md")
     [child] = pool.child_pids()
     with ThreadPoolExecutor(1) as threads:

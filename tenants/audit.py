@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 from tenants.models import AuditEvent
 
 if TYPE_CHECKING:
-    from tenants.models import Tenant, User
+    from tenants.context import TenantLike
+    from tenants.models import User
 
 
 def record_event(
     action: str,
     *,
     actor: User | str | None,
-    tenant: Tenant | None = None,
+    tenant: TenantLike | None = None,
     target: str = "",
     using: str = "default",
     **detail: Any,
@@ -23,7 +24,7 @@ def record_event(
     AuditEvent.objects.using(using).create(
         action=action,
         actor=str(actor or "command line"),
-        tenant=tenant,
+        tenant_id=tenant.id if tenant else None,
         target=target[:200],
         detail=detail,
     )

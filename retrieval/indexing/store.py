@@ -32,11 +32,10 @@ if TYPE_CHECKING:
     from retrieval.indexing.weights import Weights
     from retrieval.terms import TermCounts
     from retrieval.types import Passage
-    from tenants.config import TenantConfig
+    from tenants.context import TenantLike
 
     # A passage, its document and its hash.
     New = tuple[DocumentText, Passage, str]
-    AnyTenant = Tenant | TenantConfig
 
 # Each statement names the tenant beside row-level security, so that the planner sees one partition.
 # The first half of an advisory lock's key: one tenant's chunks change one transaction after another.
@@ -149,11 +148,11 @@ def replace_chunks(
     frequencies.add_frequencies(tenant, {generation.number: change})
 
 
-def remove_chunks(tenant: AnyTenant, document_id: UUID) -> None:
+def remove_chunks(tenant: TenantLike, document_id: UUID) -> None:
     remove_chunks_of(tenant, [document_id])
 
 
-def remove_chunks_of(tenant: AnyTenant, document_ids: Sequence[UUID]) -> None:
+def remove_chunks_of(tenant: TenantLike, document_ids: Sequence[UUID]) -> None:
     """Of all generations."""
     lock_chunks(tenant)
     rows = _run(_DELETE_OF_DOCUMENTS, [tenant.id, list(document_ids)])
@@ -161,22 +160,22 @@ def remove_chunks_of(tenant: AnyTenant, document_ids: Sequence[UUID]) -> None:
     raise_revision(tenant)
 
 
-def set_access_level(tenant: AnyTenant, document_id: UUID, access_level: str) -> None:
+def set_access_level(tenant: TenantLike, document_id: UUID, access_level: str) -> None:
     set_access_levels(tenant, [document_id], access_level)
 
 
-def set_access_levels(tenant: AnyTenant, document_ids: Sequence[UUID], access_level: str) -> None:
+def set_access_levels(tenant: TenantLike, document_ids: Sequence[UUID], access_level: str) -> None:
     """Of the same texts: they stay searchable, from now on for other people."""
     lock_chunks(tenant)
     _run(_SET_ACCESS_LEVEL, [access_level, tenant.id, list(document_ids)])
     raise_revision(tenant)
 
 
-def lock_chunks(tenant: AnyTenant) -> None:
+def lock_chunks(tenant: TenantLike) -> None:
     _run("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK_SPACE, tenant.id])
 
 
-def raise_revision(tenant: AnyTenant) -> None:
+def raise_revision(tenant: TenantLike) -> None:
     Tenant.objects.filter(pk=tenant.id).update(corpus_revision=F("corpus_revision") + 1)
 
 

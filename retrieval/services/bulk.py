@@ -26,17 +26,15 @@ from retrieval.selectors import filter_documents, visible_documents
 from retrieval.services.documents import check_access_level, synced_message
 from tenants.audit import record_event
 from tenants.context import tenant_context
-from tenants.models import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from django.db.models import QuerySet
 
-    from tenants.config import TenantConfig
+    from tenants.context import TenantLike
     from tenants.models import User
 
-    AnyTenant = Tenant | TenantConfig
 
 MAX_IDS = 1_000
 # Of one transaction: it holds up the tenant's other writers while it lasts.
@@ -101,7 +99,7 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class _Task:
     action: Action
-    tenant: AnyTenant
+    tenant: TenantLike
     selection: Selection
     actor: User | str | None
     access_level: str
@@ -130,7 +128,7 @@ def weigh(selection: Selection, action: Action, access_level: str = "") -> Weigh
 def change_documents(
     action: Action,
     *,
-    tenant: AnyTenant,
+    tenant: TenantLike,
     selection: Selection,
     actor: User | str | None,
     access_level: str = "",
@@ -228,7 +226,7 @@ def _record(task: _Task, ids: list[UUID]) -> None:
     record_event(
         _EVENTS[task.action],
         actor=task.actor,
-        tenant=Tenant.objects.get(pk=task.tenant.id),
+        tenant=task.tenant,
         target=str(ids[0]) if len(ids) == 1 else f"{len(ids)} documents",
         documents=len(ids),
         **levels,

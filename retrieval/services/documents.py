@@ -24,10 +24,9 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from retrieval.indexing.files import StoredFile
-    from tenants.config import TenantConfig
-    from tenants.models import Tenant, User
+    from tenants.context import TenantLike
+    from tenants.models import User
 
-    AnyTenant = Tenant | TenantConfig
 
 UPLOADS = "Uploads"
 OTHER_UPLOADS = "Uploaded files"
@@ -58,7 +57,7 @@ class Upload:
 
 def store_upload(
     *,
-    tenant: AnyTenant,
+    tenant: TenantLike,
     file: IO[Any],
     path: str,
     access_level: str,
@@ -86,7 +85,7 @@ def store_upload(
         raise
 
 
-def check_access_level(tenant: AnyTenant, access_level: str, allowed: Sequence[str]) -> None:
+def check_access_level(tenant: TenantLike, access_level: str, allowed: Sequence[str]) -> None:
     if access_level not in tenant.access_levels:
         raise InvalidRequest(
             f"There is no access level {access_level!r}: use one of {', '.join(allowed)}.",
@@ -100,7 +99,7 @@ def check_access_level(tenant: AnyTenant, access_level: str, allowed: Sequence[s
         )
 
 
-def delete_document(*, tenant: AnyTenant, document_id: UUID) -> None:
+def delete_document(*, tenant: TenantLike, document_id: UUID) -> None:
     """Raises NotFound, and Conflict for what a source brought: its next sync would bring it back."""
     with tenant_context(tenant):
         document = _lock(document_id)
@@ -120,7 +119,7 @@ def synced_message(source_name: str) -> str:
     return f"It comes from the source {source_name}: remove it in the source, or exclude it there."
 
 
-def retry_document(*, tenant: AnyTenant, document_id: UUID) -> Document:
+def retry_document(*, tenant: TenantLike, document_id: UUID) -> Document:
     """Raises NotFound, and Conflict unless the document failed."""
     with tenant_context(tenant):
         document = _lock(document_id)
@@ -160,7 +159,7 @@ def _make_uploads(uploads: QuerySet[Source]) -> Source:
 
 
 def _record(
-    tenant: AnyTenant,
+    tenant: TenantLike,
     source: Source,
     path: str,
     access_level: str,
@@ -188,7 +187,7 @@ def _record(
 
 
 def _replace(
-    tenant: AnyTenant, document: Document, values: dict[str, Any], allowed: Sequence[str]
+    tenant: TenantLike, document: Document, values: dict[str, Any], allowed: Sequence[str]
 ) -> bool:
     """False when there was nothing to change."""
     if document.access_level not in allowed:
@@ -215,7 +214,7 @@ def _replace(
     return is_moved or not keeps_file
 
 
-def _move_text(tenant: AnyTenant, document: Document) -> None:
+def _move_text(tenant: TenantLike, document: Document) -> None:
     """Text moves to another access level at once, but only text that was uploaded with that level.
 
     Older text leaves the search until the new is stored: neither level is right for it.
@@ -230,7 +229,7 @@ def _move_text(tenant: AnyTenant, document: Document) -> None:
     document.save()
 
 
-def _queue(tenant: AnyTenant, document: Document) -> None:
+def _queue(tenant: TenantLike, document: Document) -> None:
     document.status = Document.Status.QUEUED
     document.stage = document.error_code = document.error_message = ""
     document.save()

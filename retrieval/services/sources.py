@@ -16,7 +16,7 @@ from retrieval.services.documents import check_access_level
 from retrieval.services.schedules import set_schedule
 from tenants.audit import record_event
 from tenants.context import tenant_context
-from tenants.models import SyncJob, SyncSchedule, Tenant
+from tenants.models import SyncJob, SyncSchedule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,10 +24,9 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-    from tenants.config import TenantConfig
+    from tenants.context import TenantLike
     from tenants.models import User
 
-    AnyTenant = Tenant | TenantConfig
 
 MAX_NAME = 200
 MOST_KEEP_DAYS = 365
@@ -36,7 +35,7 @@ DELETE_SLICE = 500
 
 def create_source(
     *,
-    tenant: AnyTenant,
+    tenant: TenantLike,
     name: str,
     kind: str,
     config: Mapping[str, Any],
@@ -71,7 +70,7 @@ def create_source(
 
 def update_source(
     *,
-    tenant: AnyTenant,
+    tenant: TenantLike,
     source_id: UUID,
     actor: User | str | None,
     allowed_levels: Sequence[str] | None = None,
@@ -80,7 +79,7 @@ def update_source(
     """`changes`: name, config, credentials (None: as they are), access_level, schedule,
     max_deleted_share, keep_days. Raises NotFound, InvalidRequest, PermissionDenied, Conflict."""
     with tenant_context(tenant):
-        source = _lock(source_id, allowed_levels)
+        source = lock_source(source_id, allowed_levels)
         before = source.access_level
         wants_schedule = "schedule" in changes
         schedule = changes.pop("schedule", None)
@@ -97,7 +96,7 @@ def update_source(
 
 def pause_source(
     *,
-    tenant: AnyTenant,
+    tenant: TenantLike,
     source_id: UUID,
     actor: User | str | None,
     allowed_levels: Sequence[str] | None = None,
@@ -107,7 +106,7 @@ def pause_source(
 
 def resume_source(
     *,
-    tenant: AnyTenant,
+    tenant: TenantLike,
     source_id: UUID,
     actor: User | str | None,
     allowed_levels: Sequence[str] | None = None,
@@ -117,7 +116,7 @@ def resume_source(
 
 def delete_source(
     *,
-    tenant: AnyTenant,
+    tenant: TenantLike,
     source_id: UUID,
     actor: User | str | None,
     allowed_levels: Sequence[str] | None = None,
@@ -127,7 +126,7 @@ def delete_source(
     A run under way ends by itself. Raises NotFound, and Conflict for a source of uploads with files.
     """
     with tenant_context(tenant):
-        source = _lock(source_id, allowed_levels)
+        source = lock_source(source_id, allowed_levels)
         documents = Document.objects.filter(source=source)
         count = documents.count()
         if connector_class(source.kind).is_upload and count:
@@ -150,7 +149,7 @@ def delete_source(
 
 
 def _set(
-    tenant: AnyTenant,
+    tenant: TenantLike,
     source: Source,
     changes: Mapping[str, Any],
     allowed_levels: Sequence[str] | None,
@@ -168,7 +167,7 @@ def _set(
             _SETTERS[name](tenant, source, value)
 
 
-def _set_name(tenant: AnyTenant, source: Source, value: Any) -> None:
+def _set_name(tenant: TenantLike, source: Source, value: Any) -> None:
     name = value.strip() if isinstance(value, str) else ""
     if not name or len(name) > MAX_NAME or not name.isprintable():
         raise _refusal("name", f"The name has 1 to {MAX_NAME} characters on one line.")
@@ -181,13 +180,13 @@ def _set_name(tenant: AnyTenant, source: Source, value: Any) -> None:
     source.name = name
 
 
-def _set_config(tenant: AnyTenant, source: Source, value: Any) -> None:
+def _set_config(tenant: TenantLike, source: Source, value: Any) -> None:
     if not isinstance(value, dict):
         raise _refusal("config", 'config is an object, such as {"url": "…"}.')
     source.config = connector_class(source.kind).clean_config(value, tenant_slug=tenant.slug)
 
 
-def _set_credentials(tenant: AnyTenant, source: Source, value: Any) -> None:
+def _set_credentials(tenant: TenantLike, source: Source, value: Any) -> None:
     fields = connector_class(source.kind).credential_fields
     if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
         raise _refusal("credentials", "credentials is an object of texts.")
@@ -198,13 +197,13 @@ def _set_credentials(tenant: AnyTenant, source: Source, value: Any) -> None:
     source.credentials_encrypted = seal_credentials(value)
 
 
-def _set_share(tenant: AnyTenant, source: Source, value: Any) -> None:
+def _set_share(tenant: TenantLike, source: Source, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise _refusal("max_deleted_share", "max_deleted_share is a number from 0 to 1.")
     source.max_deleted_share = float(value)
 
 
-def _set_keep_days(tenant: AnyTenant, source: Source, value: Any) -> None:
+def _set_keep_days(tenant: TenantLike, source: Source, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_KEEP_DAYS:
         raise _refusal("keep_days", f"keep_days is a whole number from 0 to {MOST_KEEP_DAYS}.")
     source.keep_days = value
@@ -219,7 +218,7 @@ _SETTERS = {
 }
 
 
-def _reschedule(tenant: AnyTenant, source: Source, wanted: Mapping[str, Any] | None) -> None:
+def _reschedule(tenant: TenantLike, source: Source, wanted: Mapping[str, Any] | None) -> None:
     if connector_class(source.kind).is_upload:
         raise _refusal("schedule", "Uploaded files are indexed as they arrive: no schedule.")
     paused = _schedules(tenant, source.pk).filter(is_paused=True).exists()
@@ -227,7 +226,7 @@ def _reschedule(tenant: AnyTenant, source: Source, wanted: Mapping[str, Any] | N
 
 
 def _pause(
-    tenant: AnyTenant,
+    tenant: TenantLike,
     source_id: UUID,
     actor: User | str | None,
     allowed_levels: Sequence[str] | None,
@@ -235,7 +234,7 @@ def _pause(
     is_paused: bool,
 ) -> Source:
     with tenant_context(tenant):
-        source = _lock(source_id, allowed_levels)
+        source = lock_source(source_id, allowed_levels)
         if connector_class(source.kind).is_upload:
             raise Conflict("Uploaded files have no schedule.", code="not_scheduled")
         schedule = _schedules(tenant, source_id).first()
@@ -249,7 +248,7 @@ def _pause(
     return source
 
 
-def _move_documents(tenant: AnyTenant, source: Source, before: str) -> None:
+def _move_documents(tenant: TenantLike, source: Source, before: str) -> None:
     """Those that still have the source's level; one that was moved by hand stays where it is."""
     documents = Document.every.filter(source=source, access_level=before)
     ids = list(documents.filter(removed_at=None).values_list("pk", flat=True))
@@ -257,27 +256,29 @@ def _move_documents(tenant: AnyTenant, source: Source, before: str) -> None:
     documents.update(access_level=source.access_level)
 
 
-def _schedules(tenant: AnyTenant, source_id: UUID) -> QuerySet[SyncSchedule]:
+def _schedules(tenant: TenantLike, source_id: UUID) -> QuerySet[SyncSchedule]:
     return SyncSchedule.objects.filter(tenant_id=tenant.id, source_id=source_id)
 
 
-def _lock(source_id: UUID, allowed_levels: Sequence[str] | None) -> Source:
+def lock_source(source_id: UUID, allowed_levels: Sequence[str] | None) -> Source:
+    """Until the transaction ends. Raises NotFound, also for one out of sight."""
     found = Source.objects.select_for_update().filter(pk=source_id).first()
-    if found is None or (
-        allowed_levels is not None
-        and found.access_level
-        and found.access_level not in allowed_levels
-    ):
+    if found is None or not may_see(found, allowed_levels):
         raise NotFound("There is no such source, or you may not see it.")
     return found
 
 
+def may_see(source: Source, allowed_levels: Sequence[str] | None) -> bool:
+    """None: whoever works on the machine itself."""
+    return allowed_levels is None or source.access_level in ("", *allowed_levels)
+
+
 def _record(
-    action: str, tenant: AnyTenant, actor: User | str | None, source: Source, **detail: Any
+    action: str, tenant: TenantLike, actor: User | str | None, source: Source, **detail: Any
 ) -> None:
     """Names and ids; what the source is called is the tenant's own."""
-    row = tenant if isinstance(tenant, Tenant) else Tenant.objects.get(pk=tenant.id)
-    record_event(action, actor=actor, tenant=row, target=str(source.pk), kind=source.kind, **detail)
+    target = str(source.pk)
+    record_event(action, actor=actor, tenant=tenant, target=target, kind=source.kind, **detail)
 
 
 def _refusal(field: str, message: str) -> InvalidRequest:

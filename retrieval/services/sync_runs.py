@@ -11,29 +11,27 @@ from ragadmin.errors import Conflict, InvalidRequest, NotFound
 from retrieval import tasks
 from retrieval.connectors.registry import connector_class
 from retrieval.indexing import due, kept, queue, sync_jobs
-from retrieval.models import Document, Source, SyncRun
+from retrieval.models import Document, SyncRun
+from retrieval.services.sources import lock_source, may_see
 from tenants.audit import record_event
 from tenants.context import tenant_context
-from tenants.models import SyncSchedule, Tenant
+from tenants.models import SyncSchedule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
     from uuid import UUID
 
-    from tenants.config import TenantConfig
+    from tenants.context import TenantLike
     from tenants.models import User
 
-    AnyTenant = Tenant | TenantConfig
     Actor = User | str | None
     Levels = Sequence[str] | None
-
-UNKNOWN = "There is no such sync run, or you may not see it."
 
 
 def start_sync(
     *,
-    tenant: AnyTenant,
+    tenant: TenantLike,
     source_id: UUID,
     trigger: str,
     actor: Actor,
@@ -46,7 +44,7 @@ def start_sync(
     Raises NotFound, InvalidRequest for uploads, Conflict (sync_running) when one is under way.
     """
     with tenant_context(tenant):
-        source = _lock_source(source_id, allowed_levels)
+        source = lock_source(source_id, allowed_levels)
         if connector_class(source.kind).is_upload:
             raise InvalidRequest(
                 "Uploaded files are indexed as they arrive: there is nothing to sync.",
@@ -66,7 +64,7 @@ def start_sync(
 
 
 def confirm_run(
-    *, tenant: AnyTenant, run_id: UUID, actor: Actor, allowed_levels: Levels = None
+    *, tenant: TenantLike, run_id: UUID, actor: Actor, allowed_levels: Levels = None
 ) -> SyncRun:
     """Agrees to the deletions that the plan shows, and to no others."""
     with tenant_context(tenant):
@@ -82,7 +80,7 @@ def confirm_run(
 
 
 def cancel_run(
-    *, tenant: AnyTenant, run_id: UUID, actor: Actor, allowed_levels: Levels = None
+    *, tenant: TenantLike, run_id: UUID, actor: Actor, allowed_levels: Levels = None
 ) -> SyncRun:
     """What is done stays done, what is being done is finished, the rest is left to the next run."""
     with tenant_context(tenant):
@@ -105,7 +103,7 @@ def cancel_run(
 
 def retry_run(
     *,
-    tenant: AnyTenant,
+    tenant: TenantLike,
     run_id: UUID,
     actor: Actor,
     trigger: str = SyncRun.Trigger.RETRY,
@@ -116,7 +114,7 @@ def retry_run(
         old = _lock(run_id, allowed_levels)
         if old.status in SyncRun.OPEN or not (old.failed or old.status == SyncRun.Status.FAILED):
             raise Conflict("Nothing of this run has failed.", code="nothing_failed")
-        _lock_source(old.source_id, allowed_levels)
+        lock_source(old.source_id, allowed_levels)
         only_failed = old.status == SyncRun.Status.PARTIAL
         run = SyncRun(
             source_id=old.source_id,
@@ -128,13 +126,13 @@ def retry_run(
 
 
 def undo_run(
-    *, tenant: AnyTenant, run_id: UUID, actor: Actor, allowed_levels: Levels = None
+    *, tenant: TenantLike, run_id: UUID, actor: Actor, allowed_levels: Levels = None
 ) -> SyncRun:
     """Brings back what the run deleted or replaced, and pauses the schedule, or the next run would
     do the same again. Raises Conflict."""
     with tenant_context(tenant):
         run = _lock(run_id, allowed_levels)
-        _lock_source(run.source_id, allowed_levels)
+        lock_source(run.source_id, allowed_levels)
         why_not = why_not_undo(run)
         if why_not:
             raise Conflict(why_not, code="cannot_undo")
@@ -168,14 +166,14 @@ def why_not_undo(run: SyncRun) -> str:
     return ""
 
 
-def _plan_again(tenant: AnyTenant, run: SyncRun, *, full_check: bool) -> SyncRun:
+def _plan_again(tenant: TenantLike, run: SyncRun, *, full_check: bool) -> SyncRun:
     if not due.plan_again(tenant, run, full_check=full_check):
         raise _is_running()
     transaction.on_commit(tasks.hint_sync)
     return run
 
 
-def _enqueue(tenant: AnyTenant, run: SyncRun) -> SyncRun:
+def _enqueue(tenant: TenantLike, run: SyncRun) -> SyncRun:
     if not due.begin(tenant, run):
         raise _is_running()
     transaction.on_commit(tasks.hint_sync)
@@ -189,7 +187,7 @@ def _is_running() -> Conflict:
     )
 
 
-def _give_up_waiting_documents(tenant: AnyTenant, run: SyncRun) -> None:
+def _give_up_waiting_documents(tenant: TenantLike, run: SyncRun) -> None:
     """Those that no worker has begun. New ones go, others stay as they were before the run."""
     waiting = Document.objects.filter(sync_run=run, status=Document.Status.QUEUED)
     ids = list(waiting.select_for_update().values_list("pk", flat=True))
@@ -211,26 +209,10 @@ def _give_up_waiting_documents(tenant: AnyTenant, run: SyncRun) -> None:
 
 def _lock(run_id: UUID, levels: Levels) -> SyncRun:
     run = SyncRun.objects.select_for_update().filter(pk=run_id).first()
-    if run is None:
-        raise NotFound(UNKNOWN)
-    _check_level(run.source, levels, UNKNOWN)
+    if run is None or not may_see(run.source, levels):
+        raise NotFound("There is no such sync run, or you may not see it.")
     return run
 
 
-def _lock_source(source_id: UUID, levels: Levels) -> Source:
-    unknown = "There is no such source, or you may not see it."
-    source = Source.objects.select_for_update().filter(pk=source_id).first()
-    if source is None:
-        raise NotFound(unknown)
-    _check_level(source, levels, unknown)
-    return source
-
-
-def _check_level(source: Source, levels: Levels, unknown: str) -> None:
-    if levels is not None and source.access_level and source.access_level not in levels:
-        raise NotFound(unknown)
-
-
-def _record(action: str, tenant: AnyTenant, actor: Actor, run: SyncRun, **detail: Any) -> None:
-    row = tenant if isinstance(tenant, Tenant) else Tenant.objects.get(pk=tenant.id)
-    record_event(action, actor=actor, tenant=row, target=str(run.pk), **detail)
+def _record(action: str, tenant: TenantLike, actor: Actor, run: SyncRun, **detail: Any) -> None:
+    record_event(action, actor=actor, tenant=tenant, target=str(run.pk), **detail)

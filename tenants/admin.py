@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.contrib import admin
+from django.contrib.auth.models import Group
 
 from tenants.models import (
     ApiKey,
@@ -19,6 +21,10 @@ from tenants.models import (
     User,
 )
 from tenants.raw_rows import ShownRows
+
+# Registered by their own apps, to be changed by hand: here people have roles and no groups, and
+# addresses are changed where they are checked.
+admin.site.unregister([EmailAddress, Group])
 
 
 @admin.register(Tenant)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.conf import settings
 
 from ragadmin.errors import InvalidRequest
-from retrieval.connectors.base import Connector, SourceUnavailable
+from retrieval.connectors.base import Connector
 from retrieval.connectors.globs import clean_patterns
 from retrieval.connectors.local_folder import LocalFolder
 from retrieval.connectors.locations import (
@@ -16,13 +16,13 @@ from retrieval.connectors.locations import (
     clean_local,
     clean_options,
     clean_remote,
-    is_still_allowed,
+    outside_roots,
     refuse,
+    roots_of,
     split_url,
 )
 from retrieval.connectors.selection import Selection
 from retrieval.connectors.stores import describe_missing, has_package
-from retrieval.names import make_legible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -96,12 +96,8 @@ class FolderConnector(Connector):
 
     @classmethod
     def check_place(cls, config: Mapping[str, Any], *, tenant_slug: str) -> None:
-        if "root" in config and not is_still_allowed(config["root"], tenant_slug):
-            raise SourceUnavailable(
-                f"The folder {make_legible(config['url'])} is not below RAGADMIN_SYNC_ROOTS any more.",
-                code="outside_root",
-                permanent=True,
-            )
+        if "root" in config and config["root"] not in roots_of(tenant_slug):
+            raise outside_roots(config["url"])
 
     def list_items(self, known: Mapping[str, KnownItem]) -> Iterator[SourceItem | SkippedItem]:
         return self._folder.walk()

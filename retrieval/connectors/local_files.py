@@ -9,21 +9,16 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from ragadmin.errors import TooLarge
 from retrieval.connectors.base import Content, ItemGone, ItemUnreadable
-from retrieval.names import make_legible
+from retrieval.connectors.reading import check_size, filename_of, has_settled, read_unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TRIES = 3
-# Clocks of file systems tick in up to 2 s: two edits within one tick may leave the same time.
-CLOCK_TICK_S = 2.0
 # Begins an external id whose bytes are no UTF-8. No relative path begins with it.
 ESCAPED = "//"
 # Search is enough for the folders on the way; only Linux can ask for so little.
@@ -86,32 +81,20 @@ def _open_below(real: str, start_fd: int | None, flags: int) -> int:
 
 def read_file(real_root: str, root_fd: int, external_id: str, max_bytes: int) -> Content:
     path = path_of(external_id)
-    for attempt in range(TRIES):
-        if attempt:
-            time.sleep(0.1 * attempt)
-        content = _read_once(real_root, root_fd, path, max_bytes)
-        if content is not None:
-            return content
-    raise ItemUnreadable(
-        "The file was written to while it was read. The next sync tries again.",
-        code="changing",
-        permanent=False,
-    )
+    return read_unchanged(lambda: _read_once(real_root, root_fd, path, max_bytes), pause_s=0.1)
 
 
 def _read_once(real_root: str, root_fd: int, path: str, max_bytes: int) -> Content | None:
     """None when the file changed meanwhile."""
     with _opened(real_root, root_fd, path) as fd:
         before = os.fstat(fd)
-        if before.st_size > max_bytes:
-            raise TooLarge(f"The file has {before.st_size / 2**20:.1f} MiB: split it.")
+        check_size(before.st_size, max_bytes)
         data = _read_all(fd, before.st_size)
         after = os.fstat(fd)
     if len(data) != after.st_size or fingerprint_of(before) != fingerprint_of(after):
         return None
-    settled = abs(time.time() - after.st_mtime) > CLOCK_TICK_S
-    name = make_legible(path).rpartition("/")[2]
-    return Content(data, name, fingerprint_of(after) if settled else "")
+    fingerprint = fingerprint_of(after) if has_settled(after.st_mtime) else ""
+    return Content(data, filename_of(path), fingerprint)
 
 
 def _read_all(fd: int, size: int) -> bytes:

@@ -15,7 +15,7 @@ from retrieval.connectors.local_files import (
     open_folder,
     read_file,
 )
-from retrieval.connectors.locations import touches_data
+from retrieval.connectors.locations import outside_roots, touches_data
 from retrieval.connectors.selection import is_dropping
 from retrieval.names import make_legible, shorten
 
@@ -60,11 +60,7 @@ class LocalFolder:
         real = os.path.realpath(self._path)
         inside = is_below(real, os.path.realpath(self._boundary)) and not touches_data(real)
         if not inside:
-            raise SourceUnavailable(
-                f"The folder {make_legible(self._path)} is not below RAGADMIN_SYNC_ROOTS any more.",
-                code="outside_root",
-                permanent=True,
-            )
+            raise outside_roots(self._path)
         try:
             return real, open_folder(real)
         except OSError as error:

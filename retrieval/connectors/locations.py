@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from django.conf import settings
 
 from ragadmin.errors import InvalidRequest
+from retrieval.connectors.base import SourceUnavailable
 from retrieval.connectors.local_files import is_below
 from retrieval.names import make_legible, misleads
 
@@ -87,7 +88,7 @@ def split_url(value: object) -> tuple[str, str]:
 
 def clean_local(path: str, tenant_slug: str) -> dict[str, str]:
     """The folder, and the root that allows it, which is the border that is kept at each sync."""
-    roots = [root.replace("{tenant}", tenant_slug) for root in settings.SYNC_ROOTS]
+    roots = roots_of(tenant_slug)
     if not roots:
         raise refuse(
             "Folders of this machine are not open to sources: whoever runs this installation names"
@@ -111,9 +112,18 @@ def clean_local(path: str, tenant_slug: str) -> dict[str, str]:
     return {"url": path, "root": root}
 
 
-def is_still_allowed(root: str, tenant_slug: str) -> bool:
-    """Whether the operator still lists the root that a source was saved with, and for this tenant."""
-    return root in [each.replace("{tenant}", tenant_slug) for each in settings.SYNC_ROOTS]
+def roots_of(tenant_slug: str) -> list[str]:
+    """Below which the operator lets this tenant's sources be."""
+    return [root.replace("{tenant}", tenant_slug) for root in settings.SYNC_ROOTS]
+
+
+def outside_roots(path: str) -> SourceUnavailable:
+    """For a folder that was allowed when its source was saved."""
+    return SourceUnavailable(
+        f"The folder {make_legible(path)} is not below RAGADMIN_SYNC_ROOTS any more.",
+        code="outside_root",
+        permanent=True,
+    )
 
 
 def touches_data(real: str) -> bool:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from contextlib import contextmanager
 from datetime import datetime
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ragadmin.errors import RagadminError, TooLarge
+from ragadmin.errors import RagadminError
 from retrieval.connectors.base import Content, ItemGone, ItemUnreadable, SourceUnavailable
 from retrieval.connectors.hosts import resolve_public
-from retrieval.connectors.local_files import CLOCK_TICK_S, TRIES
 from retrieval.connectors.locations import STORES
+from retrieval.connectors.reading import check_size, filename_of, has_settled, read_unchanged
 from retrieval.connectors.stores import MAX_OBJECTS, check_key, list_object, load, too_many
-from retrieval.names import make_legible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -69,34 +67,22 @@ class OtherFolder:
             yield from (info for info in files.values() if info["type"] == "file")
 
     def read(self, external_id: str, max_bytes: int) -> Content:
-        key = check_key(external_id)
+        path = f"{self._top.rstrip('/')}/{check_key(external_id)}"
         with self._explained(of_object=True):
-            for attempt in range(TRIES):
-                if attempt:
-                    time.sleep(attempt)
-                content = self._read_once(f"{self._top.rstrip('/')}/{key}", max_bytes)
-                if content is not None:
-                    return content
-        raise ItemUnreadable(
-            "The file was written to while it was read. The next sync tries again.",
-            code="changing",
-            permanent=False,
-        )
+            return read_unchanged(lambda: self._read_once(path, max_bytes), pause_s=1)
 
     def _read_once(self, path: str, max_bytes: int) -> Content | None:
         client = self._connected()
         before = client.info(path)
         if before["type"] != "file":
             raise ItemGone("There is no file of that name any more, but something else.")
-        if before["size"] > max_bytes:
-            raise TooLarge(f"The file has {before['size'] / 2**20:.1f} MiB: split it.")
+        check_size(before["size"], max_bytes)
         data = client.cat_file(path, start=0, end=before["size"])
         after = client.info(path)
         fingerprint = fingerprint_of(after)
         if fingerprint_of(before) != fingerprint or len(data) != after["size"]:
             return None
-        name = make_legible(path).rpartition("/")[2]
-        return Content(data, name, fingerprint if has_settled(after) else "")
+        return Content(data, filename_of(path), fingerprint if is_final(after) else "")
 
     def _connected(self) -> Any:
         if self._client is None:
@@ -198,11 +184,12 @@ def fingerprint_of(info: Mapping[str, Any]) -> str:
     return f"{info['size']}-{changed.timestamp():.6f}" if changed else ""
 
 
-def has_settled(info: Mapping[str, Any]) -> bool:
+def is_final(info: Mapping[str, Any]) -> bool:
+    """Whether a later change cannot leave the fingerprint as it is."""
     if info.get("etag") or info.get("generation"):
         return True
     changed = _changed_at(info)
-    return changed is not None and abs(time.time() - changed.timestamp()) > CLOCK_TICK_S
+    return changed is not None and has_settled(changed.timestamp())
 
 
 def _changed_at(info: Mapping[str, Any]) -> datetime | None:

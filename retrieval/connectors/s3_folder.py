@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ragadmin.errors import RagadminError, TooLarge
 from retrieval.connectors.base import Content, ItemGone, ItemUnreadable, SourceUnavailable
 from retrieval.connectors.guarded_sockets import guard_sockets
+from retrieval.connectors.reading import check_size, filename_of
 from retrieval.connectors.stores import MAX_OBJECTS, check_key, list_object, load, too_many
-from retrieval.names import make_legible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -84,10 +84,9 @@ class S3Folder:
         key = check_key(external_id)
         with self._explained(of_object=True):
             answer = self._call("get_object", Key=self._prefix + key)
-            if answer.get("ContentLength", 0) > max_bytes:
-                raise TooLarge(f"The file has {answer['ContentLength'] / 2**20:.1f} MiB: split it.")
+            check_size(answer.get("ContentLength", 0), max_bytes)
             data = self._read_body(answer["Body"], max_bytes)
-        return Content(data, make_legible(key).rpartition("/")[2], _fingerprint(answer, len(data)))
+        return Content(data, filename_of(key), _fingerprint(answer, len(data)))
 
     def _read_body(self, body: Any, max_bytes: int) -> bytes:
         from fsspec.asyn import sync

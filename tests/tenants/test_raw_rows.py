@@ -57,3 +57,8 @@ def test_rows_are_shown_without_what_is_secret_and_cannot_be_changed(superuser):
     assert superuser.post(change, {"name": "Other"}).status_code == 403
     delete = f"/django-admin/tenants/tenant/{tenant.pk}/delete/"
     assert superuser.post(delete, {"post": "yes"}).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["auth/group/", "account/emailaddress/"])
+def test_what_other_apps_would_let_be_changed_by_hand_is_not_there(superuser, path):
+    assert superuser.get(f"/django-admin/{path}").status_code == 404

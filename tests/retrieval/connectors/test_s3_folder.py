@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import threading
@@ -16,17 +15,12 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from ragadmin.embedded.ports import free_port
 from ragadmin.errors import InvalidRequest, TooLarge
 from retrieval.connectors.base import ItemGone, ItemUnreadable, SourceItem, SourceUnavailable
 from retrieval.connectors.folder import FolderConnector
 
 KEYS = {"key": "writer", "secret": "writer-secret"}
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

@@ -7,17 +7,9 @@ from contextlib import closing
 import pytest
 
 from retrieval.connectors.base import SourceUnavailable
-from tests.retrieval.connectors.website import Website
 from tests.retrieval.connectors.websites import list_site, open_site
 
 PDF = b"%PDF-1.4 not much of one"
-
-
-@pytest.fixture
-def site(settings):
-    with Website() as website:
-        settings.PRIVATE_SOURCE_HOSTS = [f"localhost:{website.port}"]
-        yield website
 
 
 def test_crawl_lists_what_links_lead_to_below_the_start_folder(site):
@@ -111,12 +103,16 @@ def test_removed_page_is_not_listed_any_more(site):
     assert second.reasons == {"/a": "gone", "/b": "gone"}
 
 
-def test_page_that_fails_today_stays_as_it_was(site):
+def add_dozen_and_one_below(site):
     site.add("/", *(f"p{n}" for n in range(12)))
     for n in range(12):
         site.add(f"/p{n}")
     site.add("/p0", "below")
     site.add("/below")
+
+
+def test_page_that_fails_today_stays_as_it_was(site):
+    add_dozen_and_one_below(site)
     first = list_site(site.url())
     site.fail("/p0", 500)
     second = list_site(site.url(), first.known)
@@ -125,11 +121,7 @@ def test_page_that_fails_today_stays_as_it_was(site):
 
 
 def test_new_page_that_fails_is_a_failure_and_hides_no_known_pages(site):
-    site.add("/", *(f"p{n}" for n in range(12)))
-    for n in range(12):
-        site.add(f"/p{n}")
-    site.add("/p0", "below")
-    site.add("/below")
+    add_dozen_and_one_below(site)
     first = list_site(site.url())
     site.add("/", "hub", *(f"p{n}" for n in range(1, 12)))
     site.fail("/hub", 502)

@@ -14,15 +14,7 @@ from retrieval.connectors.page_types import KNOWN_ENDINGS, SUFFIXES, filename_fo
 from retrieval.connectors.scope import move_prefix
 from retrieval.connectors.web import WebConnector
 from retrieval.indexing.file_types import MEDIA_TYPES, PICTURES, TEXT_FORMATS
-from tests.retrieval.connectors.website import Website
 from tests.retrieval.connectors.websites import list_site, open_site
-
-
-@pytest.fixture
-def site(settings):
-    with Website() as website:
-        settings.PRIVATE_SOURCE_HOSTS = [f"localhost:{website.port}"]
-        yield website
 
 
 @pytest.fixture

@@ -18,13 +18,6 @@ from tests.retrieval.connectors.websites import list_site, open_site
 
 
 @pytest.fixture
-def site(settings):
-    with Website() as website:
-        settings.PRIVATE_SOURCE_HOSTS = [f"localhost:{website.port}"]
-        yield website
-
-
-@pytest.fixture
 def other():
     """A private server that nobody allowed."""
     with Website() as website:

@@ -11,7 +11,6 @@ import pytest
 from retrieval.connectors import sitemap as sitemaps
 from retrieval.connectors.base import SourceUnavailable
 from retrieval.connectors.crawl import LASTMOD_TURNS, has_turn
-from tests.retrieval.connectors.website import Website
 from tests.retrieval.connectors.websites import list_site
 
 XML = {"media_type": "application/xml"}

@@ -47,6 +47,11 @@ class Hit:
     similarity: float
     access_level: str
     rank: int
+    ordinal: int = 0
+    content_hash: str = ""
+    # Which side of the search found it, and where it stood there, counted from 1.
+    vector_place: int | None = None
+    keyword_place: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The contract's keys of POST /api/v1/search/."""

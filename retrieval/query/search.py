@@ -58,13 +58,13 @@ WITH vector_hits AS (
         ORDER BY weight DESC LIMIT %(candidates)s
     ) heaviest
 ), fused AS (
-    SELECT id, coalesce(weight, 0) AS weight,
+    SELECT id, coalesce(weight, 0) AS weight, v.place AS vector_place, k.place AS keyword_place,
         coalesce(1.0 / (%(rrf)s + v.place), 0) + coalesce(1.0 / (%(rrf)s + k.place), 0) AS score
     FROM vector_hits v FULL JOIN keyword_hits k USING (id)
     ORDER BY score DESC, id LIMIT %(top_k)s
 )
-SELECT c.id, c.document_id, d.path, c.heading_path, c.text, c.access_level, f.score::float, f.weight,
-    1 - (c.embedding <=> %(vector)s::halfvec) AS similarity
+SELECT c.id, c.document_id, d.path, c.heading_path, c.text, c.access_level, c.ordinal, c.content_hash,
+    f.score::float, f.weight, f.vector_place, f.keyword_place, 1 - (c.embedding <=> %(vector)s::halfvec) AS similarity
 FROM fused f JOIN retrieval_chunk c ON c.tenant_id = %(tenant)s AND c.id = f.id
 JOIN retrieval_document d ON d.id = c.document_id
 ORDER BY f.score DESC, c.id
@@ -155,4 +155,8 @@ def _hit(row: dict[str, Any], rank: int) -> Hit:
         similarity=row["similarity"],
         access_level=row["access_level"],
         rank=rank,
+        ordinal=row["ordinal"],
+        content_hash=row["content_hash"],
+        vector_place=row["vector_place"],
+        keyword_place=row["keyword_place"],
     )

@@ -54,8 +54,8 @@ def _embed_a_text(name: str, _minute: int) -> float:
 
 def probe_chat_models() -> str:
     """The endpoint of the environment and those of the console. None is a normal state."""
+    from tenants.config_rows import environment_endpoint
     from tenants.providers import endpoint_of, list_providers, try_endpoint
-    from tenants.resolve import environment_endpoint
 
     endpoints = [endpoint_of(provider) for provider in list_providers()]
     named = environment_endpoint()

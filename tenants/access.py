@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import wraps
@@ -10,17 +11,17 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied as PageForbidden
+from django.db import connection
 from django.http import Http404, HttpRequest
 from django.shortcuts import render, resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 from structlog.contextvars import bind_contextvars
 
-from ragadmin.errors import NotFound, PermissionDenied, SchemaMissing
-from tenants.config import Caller, ModelEndpoint, TenantConfig
+from ragadmin.errors import NotFound, PermissionDenied, SchemaMissing, TenantGone
+from tenants.config import Caller, TenantConfig
+from tenants.config_rows import CONFIG_JSON, CONFIG_QUERY, config_of
 from tenants.context import tenant_context
-from tenants.models import ApiKey, Membership, Provider, Tenant, User
-from tenants.resolve import environment_endpoint
-from tenants.secrets import decrypt
+from tenants.models import ApiKey, Membership, Tenant, User
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -118,6 +119,7 @@ def caller_of_person(user: User, slug: str) -> Caller:
         scopes=scopes_of(user, place.role),
         label=user.email,
         user_id=user.pk,
+        may_tune=has_role(place.role, Membership.Role.ADMIN),
     )
 
 
@@ -132,6 +134,8 @@ def caller_of_key(key: ApiKey) -> Caller | OperatorCaller:
         scopes=frozenset(key.scopes),
         label=str(key),
         api_key_id=str(key.pk),
+        questions_per_minute=key.questions_per_minute,
+        may_tune="admin" in key.scopes,
     )
 
 
@@ -143,37 +147,19 @@ def suspended(tenant: Tenant) -> PermissionDenied:
 
 
 def tenant_config(tenant: Tenant) -> TenantConfig:
-    return TenantConfig(
-        id=tenant.pk,
-        slug=tenant.slug,
-        name=tenant.name,
-        schema_name=tenant.schema_name,
-        status=tenant.status,
-        access_levels=tuple(tenant.access_levels),
-        embedding_model=tenant.embedding_model,
-        embedding_dimension=tenant.embedding_dimension,
-        chunk_tokens=tenant.chunk_tokens,
-        top_k=tenant.top_k,
-        min_similarity=tenant.min_similarity,
-        corpus_revision=tenant.corpus_revision,
-        hnsw_ef=tenant.hnsw_ef,
-        generation=tenant.generation,
-        endpoint=_endpoint(tenant),
-    )
-
-
-def _endpoint(tenant: Tenant) -> ModelEndpoint | None:
-    """The tenant's own choice, else the console's default, else the environment's, else none."""
-    provider = tenant.provider or Provider.objects.filter(is_default=True).first()
-    if provider is not None:
-        return ModelEndpoint(
-            name=provider.name,
-            base_url=provider.base_url,
-            api_key=decrypt(provider.api_key_encrypted) if provider.api_key_encrypted else "",
-            small_model=provider.small_model,
-            large_model=provider.large_model,
-        )
-    return environment_endpoint()
+    """As it stands in the database now. Raises TenantGone."""
+    with connection.cursor() as cursor:
+        cursor.execute(CONFIG_QUERY, [tenant.pk])
+        row = cursor.fetchone()
+        if row is None:
+            raise TenantGone(f"The tenant {tenant.slug} is not there any more.")
+        names = [column.name for column in cursor.description or ()]
+    # Django hands JSON over as text.
+    values = {
+        name: json.loads(value) if name in CONFIG_JSON and value is not None else value
+        for name, value in zip(names, row, strict=True)
+    }
+    return config_of(values)
 
 
 def tenant_page(

@@ -6,7 +6,14 @@ until the configuration changes (tenants.revision).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from tenants.query_settings import DEFAULTS, QuerySettings, change_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from decimal import Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +25,35 @@ class ModelEndpoint:
     api_key: str
     small_model: str
     large_model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A model for a tier. No endpoint of its own: the tenant's."""
+
+    tier: str
+    model: str
+    endpoint: ModelEndpoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PriceOverride:
+    """US dollars a million tokens (`unit` tokens) or a thousand calls (`unit` calls)."""
+
+    model: str
+    unit: str
+    input_usd: Decimal
+    output_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLimit:
+    """`api_key_id` None: of the whole tenant. `period`: day or month."""
+
+    id: int
+    api_key_id: str | None
+    period: str
+    amount_usd: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +73,19 @@ class TenantConfig:
     hnsw_ef: int = 0
     generation: int = 1
     endpoint: ModelEndpoint | None = None
+    query: QuerySettings = DEFAULTS
+    raised_threshold: float | None = None
+    timezone: str = "UTC"
+    questions_per_minute: int | None = None
+    # In the order in which they are tried.
+    routes: tuple[Route, ...] = ()
+    # The tenant's own, and the installation's for other models.
+    prices: tuple[PriceOverride, ...] = ()
+    budgets: tuple[BudgetLimit, ...] = ()
+
+    @property
+    def similarity_threshold(self) -> float:
+        return max(self.query.similarity_threshold, self.raised_threshold or 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +98,23 @@ class Caller:
     label: str
     user_id: int | None = None
     api_key_id: str | None = None
+    questions_per_minute: int | None = None
+    # May try other settings than those saved: an admin's session, or a key with the scope admin.
+    may_tune: bool = False
+
+    @property
+    def budgets(self) -> tuple[BudgetLimit, ...]:
+        """Those that what is asked now counts for."""
+        own = {None, self.api_key_id}
+        return tuple(limit for limit in self.tenant.budgets if limit.api_key_id in own)
+
+
+TUNED_COLUMNS = ("top_k", "min_similarity")
+
+
+def tune(caller: Caller, changes: Mapping[str, Any]) -> Caller:
+    """The same caller with other settings in force, for one question. Raises InvalidRequest."""
+    query = {name: value for name, value in changes.items() if name not in TUNED_COLUMNS}
+    columns = {name: changes[name] for name in TUNED_COLUMNS if name in changes}
+    tenant = replace(caller.tenant, query=change_settings(caller.tenant.query, query), **columns)
+    return replace(caller, tenant=tenant)

@@ -8,28 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from ragadmin.errors import NotAuthenticated, NotFound, PermissionDenied
-from tenants.config import Caller, ModelEndpoint, TenantConfig
+from tenants.config import Caller, TenantConfig
+from tenants.config_rows import CONFIG_COLUMNS, PROVIDER_JOIN, config_of
 from tenants.pool import public_connection
 from tenants.revision import FreshValues
-from tenants.secrets import decrypt, hash_key
+from tenants.secrets import hash_key
 
-TENANT_COLUMNS = """
-    t.id, t.slug, t.name, t.schema_name, t.status, t.access_levels AS tenant_levels,
-    t.embedding_model, t.embedding_dimension, t.chunk_tokens, t.top_k, t.min_similarity,
-    t.corpus_revision, t.hnsw_ef, t.generation, p.name AS provider_name, p.base_url,
-    p.api_key_encrypted, p.small_model, p.large_model
-"""
-PROVIDER_JOIN = """
-    LEFT JOIN tenants_provider p
-        ON p.id = coalesce(t.provider_id, (SELECT id FROM tenants_provider WHERE is_default))
-"""
 KEY_QUERY = f"""
-    SELECT k.id AS key_id, k.name AS key_name, k.prefix, k.scopes, k.access_levels, {TENANT_COLUMNS}
+    SELECT k.id AS key_id, k.name AS key_name, k.prefix, k.scopes, k.access_levels,
+        k.questions_per_minute AS key_questions_per_minute, {CONFIG_COLUMNS}
     FROM tenants_apikey k JOIN tenants_tenant t ON t.id = k.tenant_id {PROVIDER_JOIN}
     WHERE k.key_hash = %s AND k.revoked_at IS NULL
 """  # noqa: S608
@@ -41,7 +32,7 @@ SESSION_QUERY = (
     "SELECT session_data FROM django_session WHERE session_key = %s AND expire_date > now()"
 )
 MEMBER_QUERY = f"""
-    SELECT u.id AS user_id, u.email, u.password, u.is_operator, m.role, m.access_levels, {TENANT_COLUMNS}
+    SELECT u.id AS user_id, u.email, u.password, u.is_operator, m.role, m.access_levels, {CONFIG_COLUMNS}
     FROM tenants_tenant t {PROVIDER_JOIN} JOIN tenants_user u ON u.id = %s AND u.is_active
     LEFT JOIN tenants_membership m ON m.tenant_id = t.id AND m.user_id = u.id
     WHERE t.slug = %s
@@ -83,6 +74,8 @@ async def _load_key(key_hash: str) -> Caller:
         scopes=frozenset(row["scopes"]),
         label=f"{row['key_name']} ({row['prefix']}…)",
         api_key_id=str(row["key_id"]),
+        questions_per_minute=row["key_questions_per_minute"],
+        may_tune="admin" in row["scopes"],
     )
 
 
@@ -107,6 +100,7 @@ async def _load_session(session_key: str, slug: str) -> Caller:
         scopes=frozenset({"query"}),
         label=row["email"],
         user_id=row["user_id"],
+        may_tune=row["is_operator"] or row["role"] in ("admin", "owner"),
     )
 
 
@@ -117,40 +111,7 @@ def _tenant(row: dict[str, Any], *, for_operator: bool = False) -> TenantConfig:
             f"The tenant {row['slug']} is suspended: ask the operator to resume it.",
             code="tenant_suspended",
         )
-    names = (
-        "id", "slug", "name", "schema_name", "status", "embedding_model", "embedding_dimension",
-        "chunk_tokens", "top_k", "min_similarity", "corpus_revision", "hnsw_ef", "generation",
-    )  # fmt: skip
-    return TenantConfig(
-        **{name: row[name] for name in names},
-        access_levels=tuple(row["tenant_levels"]),
-        endpoint=_endpoint(row),
-    )
-
-
-def _endpoint(row: dict[str, Any]) -> ModelEndpoint | None:
-    if row["provider_name"]:
-        return ModelEndpoint(
-            name=row["provider_name"],
-            base_url=row["base_url"],
-            api_key=decrypt(row["api_key_encrypted"]) if row["api_key_encrypted"] else "",
-            small_model=row["small_model"],
-            large_model=row["large_model"],
-        )
-    return environment_endpoint()
-
-
-def environment_endpoint() -> ModelEndpoint | None:
-    """The endpoint that OPENAI_API_KEY or OPENAI_BASE_URL names, if either is set."""
-    if not (settings.OPENAI_API_KEY or settings.OPENAI_BASE_URL):
-        return None
-    return ModelEndpoint(
-        name="environment",
-        base_url=settings.OPENAI_BASE_URL,
-        api_key=settings.OPENAI_API_KEY,
-        small_model=settings.SMALL_MODEL,
-        large_model=settings.LARGE_MODEL,
-    )
+    return config_of(row)
 
 
 def _still_existing(levels: list[str], of_tenant: list[str]) -> tuple[str, ...]:

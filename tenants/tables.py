@@ -14,6 +14,9 @@ from django.db.models.functions import Cast
 from tenants.context import current_tenant
 
 TENANT_ID = "ragadmin.tenant_id"
+# The type stubs know no db_default for JSON.
+EMPTY_LIST: Any = models.Value([], models.JSONField())
+EMPTY_OBJECT: Any = models.Value({}, models.JSONField())
 # For changes of tables: row-level security binds an owner that is no superuser, even while the
 # database checks a new foreign key.
 AS_NOBODY = f"SET LOCAL {TENANT_ID} = '0';"

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ragadmin.errors import RagadminError
 from ragadmin.forms import add_error
 from tenants.access import operator_page
+from tenants.config_rows import environment_endpoint
 from tenants.models import Provider
 from tenants.operator_forms import ProviderForm
 from tenants.providers import (
@@ -23,7 +24,6 @@ from tenants.providers import (
     save_provider,
     try_endpoint,
 )
-from tenants.resolve import environment_endpoint
 
 if TYPE_CHECKING:
     from django.http import HttpResponse

@@ -109,11 +109,66 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class RouteDecision:
-    """Which model answers, and why. `model` is `extractive` when none is configured."""
+    """Which model answers, and why. `model` is `extractive` when none is configured or left."""
 
     tier: str
     model: str
     reason: str
+    # What classify_complexity looked at.
+    features: dict[str, Any] = field(default_factory=dict[str, Any])
+    # Models that were asked before this one, each with the code of its error.
+    tried: tuple[tuple[str, str], ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "tier": self.tier,
+            "model": self.model,
+            "reason": self.reason,
+            "features": self.features,
+            "tried": [{"model": model, "error": error} for model, error in self.tried],
+        }
+
+
+CallKind = Literal["generation", "multi_query", "rewrite", "embedding", "rerank"]
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars a million tokens (`unit` tokens) or a thousand calls. `source`: published, tenant,
+    installation or free."""
+
+    input_usd: Decimal
+    output_usd: Decimal
+    source: str
+    unit: str = "tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """One call of a model service, priced. `cost_usd` None: nobody knows the price."""
+
+    kind: CallKind
+    provider: str
+    model: str
+    usage: Usage
+    cost_usd: Decimal | None
+    price: Price | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        price = self.price
+        return {
+            "kind": self.kind,
+            "provider": self.provider,
+            "model": self.model,
+            **self.usage.as_json(),
+            "cost_usd": None if self.cost_usd is None else str(self.cost_usd),
+            "price": price and {
+                "input_usd": str(price.input_usd),
+                "output_usd": str(price.output_usd),
+                "unit": price.unit,
+                "source": price.source,
+            },
+        }
 
 
 @dataclass(slots=True)

@@ -25,14 +25,20 @@ if TYPE_CHECKING:
 
     from tenants.config import TenantConfig
 
-Connection = AsyncConnection[DictRow]
+
+class Connection(AsyncConnection[DictRow]):
+    """`corpus_revision`: of the tenant in force, as this transaction found it."""
+
+    corpus_revision: int = -1
+
+
 POOL_SIZE = 20
 WAIT_SECONDS = 10.0
 BEGIN = sql.SQL(
     "BEGIN;"
     "SELECT pg_advisory_xact_lock_shared({lock}, {id});"
     "SELECT set_config('search_path', quote_ident(schema_name) || ', extensions', true),"
-    " set_config('ragadmin.tenant_id', id::text, true), isolation"
+    " set_config('ragadmin.tenant_id', id::text, true), isolation, corpus_revision"
     " FROM public.tenants_tenant WHERE id = {id}"
 )
 
@@ -55,7 +61,7 @@ async def open_pool(size: int = POOL_SIZE) -> AsyncConnectionPool[Connection]:
             # A prepared statement belongs to a session, which PgBouncer lends for a transaction.
             "prepare_threshold": None,
         },
-        connection_class=AsyncConnection[DictRow],
+        connection_class=Connection,
         min_size=min(2, size),
         max_size=size,
         timeout=WAIT_SECONDS,
@@ -118,6 +124,7 @@ async def _enter(connection: Connection, tenant: TenantConfig) -> None:
     row = await cursor.fetchone()
     if row is None:
         raise TenantGone(f"The tenant {tenant.slug} is not there any more.")
+    connection.corpus_revision = row["corpus_revision"]
     note_tenant(connection, tenant.id, row["isolation"])
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from django.conf import settings
-from psycopg import AsyncConnection, sql
+from psycopg import sql
 from psycopg.errors import InsufficientPrivilege
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import dict_row
 
 from ragadmin.installation import runtime_role
 from retrieval.query.request import SearchRequest
@@ -101,7 +101,7 @@ async def _visit(
 async def _owner_connection() -> Connection:
     """Of the owner, who may read the memory of a backend, in the role of the application."""
     values = settings.DATABASES["owner"]
-    connection = await AsyncConnection[DictRow].connect(
+    connection = await Connection.connect(
         host=values["HOST"],
         port=values["PORT"],
         dbname=values["NAME"],

@@ -1,57 +1,83 @@
-"""The answer's text, from a model or from the passages themselves."""
+"""The answer's text, from a model or from the passages themselves, checked as it comes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
 from typing import TYPE_CHECKING
 
 from retrieval.providers import extractive
 from retrieval.providers.base import Delta
-from retrieval.providers.embedders import get_embedder
 from retrieval.providers.openai import OpenAIChat
 from retrieval.providers.per_loop import PerLoop
-from retrieval.query.pricing import FREE_EMBEDDERS
+from retrieval.query.citations import CitationFilter, cite
+from retrieval.query.embed import embed_texts
+from retrieval.query.pricing import FREE_EMBEDDERS, estimate_usage, price_call
 from retrieval.query.prompt import build_messages
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator
 
-    import numpy as np
-
-    from retrieval.query.request import AnswerRequest
-    from retrieval.types import Hit, Message, RouteDecision
-    from tenants.config import ModelEndpoint, TenantConfig
+    from retrieval.query.routing import Choice, Plan
+    from retrieval.query.run import Run
+    from tenants.config import ModelEndpoint
 
 NOTHING_FOUND = "The documents you may read hold nothing near enough to this question to answer it."
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The hits, and the question's unit vector that found them."""
-
-    hits: Sequence[Hit]
-    vector: np.ndarray
-
 
 _clients: PerLoop[dict[tuple[str, str], OpenAIChat]] = PerLoop(dict)
 
 
-def generate(
-    route: RouteDecision,
-    tenant: TenantConfig,
-    request: AnswerRequest,
-    found: Found,
-    history: Sequence[Message],
-) -> AsyncGenerator[Delta, None]:
-    """Pieces of the answer with its citations as `[n]`. Raises ProviderError while it is read."""
-    if not found.hits:
+async def generate(run: Run, plan: Plan) -> AsyncGenerator[str, None]:
+    """The checked text, kept on the outcome as it comes, so that a cut-off answer is kept too.
+
+    Raises ProviderError while it is read.
+    """
+    outcome = run.outcome
+    checked = CitationFilter([hit.rank for hit in outcome.hits])
+    outcome.route = plan.decision(plan.model)
+    with run.clock.span("generate", model=plan.model):
+        async with contextlib.aclosing(_pieces(run, plan)) as pieces:
+            async for delta in pieces:
+                outcome.usage = delta.usage or outcome.usage
+                if text := checked.feed(delta.text):
+                    outcome.first_token_ms = outcome.first_token_ms or run.clock.now()
+                    outcome.answer += text
+                    yield text
+    if rest := checked.finish():
+        outcome.answer += rest
+        yield rest
+    outcome.citations = cite(checked.cited, outcome.hits, run.question)
+
+
+def _pieces(run: Run, plan: Plan) -> AsyncGenerator[Delta, None]:
+    if not run.outcome.hits:
+        run.outcome.abstained = True
         return _say(NOTHING_FOUND)
-    if route.model == extractive.MODEL or tenant.endpoint is None:
-        return _quote(tenant, request.question, found)
-    messages = build_messages(request.question, found.hits, history)
-    # The model's own stream, because every layer more is paid for with each token.
-    return chat_client(tenant.endpoint).stream(
-        model=route.model, messages=messages, max_tokens=request.max_tokens
+    if not plan.choices:
+        return _quote(run)
+    return _ask(run, plan.choices[0])
+
+
+async def _ask(run: Run, choice: Choice) -> AsyncGenerator[Delta, None]:
+    messages = build_messages(run.question, run.outcome.hits, run.history)
+    limit = run.request.max_tokens or run.caller.tenant.query.answer_tokens
+    pieces = chat_client(choice.endpoint).stream(
+        model=choice.model, messages=messages, max_tokens=limit
+    )
+    try:
+        async with contextlib.aclosing(pieces):
+            async for delta in pieces:
+                yield delta
+    finally:
+        _book(run, choice)
+
+
+def _book(run: Run, choice: Choice) -> None:
+    outcome = run.outcome
+    if not outcome.usage.input_tokens:
+        outcome.usage = estimate_usage(run.question, outcome.hits, outcome.answer)
+    provider = choice.endpoint.name
+    outcome.calls.append(
+        price_call(run.caller.tenant, "generation", provider, choice.model, outcome.usage)
     )
 
 
@@ -59,21 +85,18 @@ async def _say(text: str) -> AsyncGenerator[Delta, None]:
     yield Delta(text, finish_reason="stop")
 
 
-async def _quote(tenant: TenantConfig, question: str, found: Found) -> AsyncGenerator[Delta, None]:
-    for place, quote in enumerate(await choose_quotes(tenant, question, found)):
+async def _quote(run: Run) -> AsyncGenerator[Delta, None]:
+    for place, quote in enumerate(await choose_quotes(run)):
         yield Delta(("\n\n" if place else "") + f"“{quote.text}” [{quote.n}]")
 
 
-async def choose_quotes(
-    tenant: TenantConfig, question: str, found: Found
-) -> list[extractive.Quote]:
+async def choose_quotes(run: Run) -> list[extractive.Quote]:
     """By words, and by meaning too where embedding a sentence costs nothing."""
-    quotes = extractive.candidates(question, found.hits)
-    if not tenant.embedding_model.startswith(FREE_EMBEDDERS):
+    quotes = extractive.candidates(run.question, run.outcome.hits)
+    if run.vector is None or not run.caller.tenant.embedding_model.startswith(FREE_EMBEDDERS):
         return extractive.choose(quotes)
-    embedder = get_embedder(tenant.embedding_model)
-    vectors = await embedder.embed_questions([quote.text for quote in quotes])
-    return extractive.choose(quotes, vectors @ found.vector)
+    vectors = await embed_texts(run.caller, [quote.text for quote in quotes])
+    return extractive.choose(quotes, vectors @ run.vector)
 
 
 def chat_client(endpoint: ModelEndpoint) -> OpenAIChat:

@@ -16,11 +16,13 @@ from ragadmin.logs import new_request_id
 from retrieval.events import AnswerDone, AnswerFailed, CitationsFound, StageStarted, TokenAdded
 from retrieval.query import openai_routes
 from retrieval.query.access import caller_of
-from retrieval.query.answer import answer, embed_question, find
+from retrieval.query.answer import answer
 from retrieval.query.body import read_json
 from retrieval.query.clock import Clock
+from retrieval.query.embed import embed_question
 from retrieval.query.failures import known_error
-from retrieval.query.request import parse_answer, parse_search
+from retrieval.query.request import parse_answer, parse_search, parse_tuning
+from retrieval.query.retrieve import find
 from retrieval.query.streams import EventStream, event
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ log = structlog.get_logger("ragadmin.query")
 async def post_answer(request: Request) -> Response:
     caller = await caller_of(request)
     body = await read_json(request)
+    caller = parse_tuning(body, caller)
     if body.get("stream"):
         return await _stream(caller, parse_answer(body))
     async with contextlib.aclosing(answer(caller, parse_answer(body))) as events:
@@ -54,12 +57,15 @@ async def post_answer(request: Request) -> Response:
 async def stream_answer(request: Request) -> Response:
     """The playground's route: a browser session, always streamed, always in a conversation."""
     caller = await caller_of(request)
-    return await _stream(caller, parse_answer(await read_json(request), starts_conversation=True))
+    body = await read_json(request)
+    caller = parse_tuning(body, caller)
+    return await _stream(caller, parse_answer(body, starts_conversation=True))
 
 
 async def post_search(request: Request) -> Response:
     caller = await caller_of(request)
-    wanted = parse_search(await read_json(request))
+    body = await read_json(request)
+    caller, wanted = parse_tuning(body, caller), parse_search(body)
     clock = Clock()
     hits = await find(caller, wanted, await embed_question(caller, wanted.question))
     return JSONResponse(

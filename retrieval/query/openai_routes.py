@@ -37,7 +37,7 @@ DONE = b"data: [DONE]\n\n"
 
 async def list_models(request: Request) -> Response:
     caller = await caller_of(request)
-    names = ["auto", *available_models(caller.tenant.endpoint)]
+    names = ["auto", *available_models(caller.tenant)]
     return JSONResponse(
         {
             "object": "list",
@@ -131,8 +131,10 @@ def parse_chat(body: dict[str, Any]) -> AnswerRequest:
     )
 
 
-def _max_tokens(body: dict[str, Any]) -> int:
-    value = body.get("max_completion_tokens") or body.get("max_tokens") or 1024
+def _max_tokens(body: dict[str, Any]) -> int | None:
+    value = body.get("max_completion_tokens") or body.get("max_tokens")
+    if value is None:
+        return None
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_TOKENS:
         raise InvalidRequest(
             f"max_tokens must be a whole number from 1 to {MOST_TOKENS}.",

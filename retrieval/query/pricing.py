@@ -10,36 +10,35 @@ from typing import TYPE_CHECKING
 
 from genai_prices import Usage as PricedUsage, calc_price
 
-from retrieval.providers import extractive
-from retrieval.providers.embedders import get_embedder
-from retrieval.types import Cost, Usage
+from retrieval.types import Cost, ModelCall, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from retrieval.types import Hit
+    from retrieval.types import CallKind, Hit
+    from tenants.config import TenantConfig
 
 CHARACTERS_A_TOKEN = 4
 FREE_EMBEDDERS = ("local:", "fastembed:")
+# A call's kind and the component of the cost that it belongs to.
+COMPONENT = {"rewrite": "multi_query"}
 
 
-def price(*, model: str, usage: Usage, embedding_model: str, question: str) -> Cost:
-    return Cost(
-        embedding=_embedding(embedding_model, question),
-        generation=_generation(model, usage),
-    )
+def sum_up(calls: Iterable[ModelCall]) -> Cost:
+    """By component; one unknown price makes its component unknown."""
+    sums: dict[str, Decimal | None] = {}
+    for call in calls:
+        name = COMPONENT.get(call.kind, call.kind)
+        before, cost = sums.get(name, Decimal(0)), call.cost_usd
+        sums[name] = None if before is None or cost is None else before + cost
+    return Cost(**sums)
 
 
-def _generation(model: str, usage: Usage) -> Decimal | None:
-    if model in {extractive.MODEL, ""}:
-        return Decimal(0)
-    return _published(model, usage.input_tokens, usage.output_tokens)
-
-
-def _embedding(model: str, question: str) -> Decimal | None:
-    if model.startswith(FREE_EMBEDDERS):
-        return Decimal(0)
-    return price_embedding(model, get_embedder(model).count_tokens(question))
+def price_call(
+    tenant: TenantConfig, kind: CallKind, provider: str, model: str, usage: Usage
+) -> ModelCall:
+    cost = _published(model, usage.input_tokens, usage.output_tokens)
+    return ModelCall(kind, provider, model, usage, cost)
 
 
 def price_embedding(model: str, tokens: int) -> Decimal | None:

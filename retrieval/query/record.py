@@ -4,38 +4,48 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from psycopg import sql
+
 from ragadmin.errors import NotFound
+from retrieval.query import cache
+from retrieval.query.pricing import sum_up
 from retrieval.query.request import HISTORY_TURNS
-from retrieval.types import Cost, Message, Usage
+from retrieval.types import Message
 from tenants.pool import tenant_transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from retrieval.query.request import AnswerRequest
-    from retrieval.types import Citation, Hit, RouteDecision, Span
-    from tenants.config import Caller
+    from retrieval.query.run import Run
+    from retrieval.types import Hit
     from tenants.pool import Connection
 
-INSERT_TRACE = """
-INSERT INTO retrieval_querytrace
-    (id, conversation_id, user_id, api_key_id, asked_by, access_levels, question)
-VALUES (%s, %s, %s, %s, %s, %s, %s)
-"""
-FINISH_TRACE = """
-UPDATE retrieval_querytrace SET
-    status = %(status)s, error_code = %(error_code)s, error_message = %(error_message)s,
-    answer = %(answer)s, citations = %(citations)s, hits = %(hits)s, spans = %(spans)s,
-    model = %(model)s, tier = %(tier)s, route_reason = %(route_reason)s,
-    similarity_avg = %(similarity_avg)s, similarity_max = %(similarity_max)s,
-    input_tokens = %(input_tokens)s, output_tokens = %(output_tokens)s,
-    cost_usd = %(cost_usd)s, total_cost_usd = %(total_cost_usd)s,
-    duration_ms = %(duration_ms)s, first_token_ms = %(first_token_ms)s
-WHERE id = %(id)s
-"""
+ASKED = (
+    "id", "conversation_id", "user_id", "api_key_id", "asked_by", "access_levels", "question",
+)  # fmt: skip
+ANSWERED = (
+    "status", "error_code", "error_message", "standalone_question", "answer", "citations", "hits",
+    "spans", "model", "tier", "route_reason", "route", "budget_step", "cache", "cache_entry_id",
+    "cache_similarity", "cached_at", "abstained", "similarity_avg", "similarity_max",
+    "input_tokens", "output_tokens", "cost_usd", "total_cost_usd", "calls", "saved", "saved_usd",
+    "duration_ms", "first_token_ms",
+)  # fmt: skip
+
+
+def _insert(columns: tuple[str, ...]) -> sql.Composed:
+    return sql.SQL("INSERT INTO retrieval_querytrace ({}) VALUES ({})").format(
+        sql.SQL(", ").join(map(sql.Identifier, columns)),
+        sql.SQL(", ").join(map(sql.Placeholder, columns)),
+    )
+
+
+INSERT_ASKED = _insert(ASKED)
+INSERT_WHOLE = _insert(ASKED + ANSWERED)
+UPDATE_ANSWERED = sql.SQL("UPDATE retrieval_querytrace SET {} WHERE id = %(id)s").format(
+    sql.SQL(", ").join(
+        sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in ANSWERED
+    )
+)
 INSERT_CONVERSATION = """
 INSERT INTO retrieval_conversation (id, user_id, api_key_id) VALUES (%s, %s, %s)
 ON CONFLICT (id) DO NOTHING
@@ -48,57 +58,94 @@ ORDER BY created_at DESC LIMIT %s
 """
 
 
-@dataclass(slots=True)
-class Outcome:
-    """What is known of an answer when it ends, however it ends."""
-
-    status: str = "failed"
-    error_code: str = ""
-    error_message: str = ""
-    answer: str = ""
-    citations: tuple[Citation, ...] = ()
-    hits: Sequence[Hit] = ()
-    spans: Sequence[Span] = ()
-    route: RouteDecision | None = None
-    usage: Usage = field(default_factory=Usage)
-    cost: Cost = field(default_factory=Cost)
-    duration_ms: float = 0.0
-    first_token_ms: float | None = None
-
-    @property
-    def similarity(self) -> dict[str, float | None]:
-        values = [hit.similarity for hit in self.hits]
-        if not values:
-            return {"avg": None, "max": None}
-        return {"avg": round(sum(values) / len(values), 4), "max": round(max(values), 4)}
-
-
-async def begin_trace(
-    answer_id: str, caller: Caller, request: AnswerRequest
-) -> tuple[str | None, tuple[Message, ...]]:
-    """Stores the question. Returns the conversation's id and what was said in it before.
+async def begin_trace(run: Run) -> None:
+    """Stores the question, and learns what was said before it.
 
     Raises NotFound for somebody else's conversation.
     """
-    async with tenant_transaction(caller.tenant) as connection:
-        conversation_id, history = await _join_conversation(connection, caller, request)
-        await connection.execute(
-            INSERT_TRACE,
-            [
-                answer_id, conversation_id, caller.user_id, caller.api_key_id, caller.label,
-                list(caller.access_levels), request.question,
-            ],
-        )  # fmt: skip
-    return conversation_id, history
+    with run.clock.span("record", what="question"):
+        async with tenant_transaction(run.caller.tenant) as connection:
+            await _join_conversation(connection, run)
+            await connection.execute(INSERT_ASKED, _asked(run))
+        run.is_stored = True
 
 
-async def finish_trace(answer_id: str, caller: Caller, outcome: Outcome) -> None:
-    route, similarity = outcome.route, outcome.similarity
-    values: dict[str, Any] = {
-        "id": answer_id,
+async def store_whole(connection: Connection, run: Run) -> None:
+    """A question and its answer at once, where the answer was there before anything was stored."""
+    await _join_conversation(connection, run)
+    _close(run)
+    await connection.execute(INSERT_WHOLE, {**_asked(run), **_answered(run)})
+    await run.purse.settle(connection, run.id, run.outcome.calls)
+    run.is_stored = True
+
+
+async def finish_trace(run: Run) -> None:
+    """Completes the trace, settles the budget and keeps the answer for the next, all or nothing."""
+    _close(run)
+    async with tenant_transaction(run.caller.tenant) as connection:
+        await connection.execute(UPDATE_ANSWERED, {"id": run.id, **_answered(run)})
+        await run.purse.settle(connection, run.id, run.outcome.calls)
+        kept = await cache.keep(connection, run)
+    if kept:
+        await cache.publish(run, kept)
+
+
+def _close(run: Run) -> None:
+    outcome = run.outcome
+    outcome.duration_ms = run.clock.now()
+    outcome.spans = sorted(run.clock.spans, key=lambda span: span.start_ms)
+    outcome.cost = sum_up(outcome.calls)
+
+
+async def _join_conversation(connection: Connection, run: Run) -> None:
+    caller, request = run.caller, run.request
+    run.history = request.history
+    if request.conversation_id is None and not request.starts_conversation:
+        return
+    run.conversation_id = request.conversation_id or str(uuid.uuid4())
+    owner_values = [run.conversation_id, caller.user_id, caller.api_key_id]
+    await connection.execute(INSERT_CONVERSATION, owner_values)
+    if request.conversation_id is None:
+        return
+    owner = await (await connection.execute(OWNER, [run.conversation_id])).fetchone()
+    key_id = str(owner["api_key_id"]) if owner and owner["api_key_id"] else None
+    if not owner or (owner["user_id"], key_id) != (caller.user_id, caller.api_key_id):
+        raise NotFound("There is no conversation of yours with this id: leave it out to begin one.")
+    run.history = await _history(connection, run)
+
+
+async def _history(connection: Connection, run: Run) -> tuple[Message, ...]:
+    """The last turns, oldest first; none that was answered with more access than the caller has now."""
+    parameters = [run.conversation_id, list(run.caller.access_levels), HISTORY_TURNS]
+    rows = await (await connection.execute(HISTORY, parameters)).fetchall()
+    return tuple(
+        message
+        for row in reversed(rows)
+        for message in (Message("user", row["question"]), Message("assistant", row["answer"]))
+    )
+
+
+def _asked(run: Run) -> dict[str, Any]:
+    caller = run.caller
+    return {
+        "id": run.id,
+        "conversation_id": run.conversation_id,
+        "user_id": caller.user_id,
+        "api_key_id": caller.api_key_id,
+        "asked_by": caller.label,
+        "access_levels": list(caller.access_levels),
+        "question": run.request.question,
+    }
+
+
+def _answered(run: Run) -> dict[str, Any]:
+    outcome, route, similarity = run.outcome, run.outcome.route, run.outcome.similarity
+    rewritten = run.question if run.question != run.request.question else ""
+    return {
         "status": outcome.status,
         "error_code": outcome.error_code,
         "error_message": outcome.error_message,
+        "standalone_question": rewritten,
         "answer": outcome.answer,
         "citations": json.dumps([citation.as_json() for citation in outcome.citations]),
         "hits": json.dumps([_hit_summary(hit) for hit in outcome.hits]),
@@ -106,48 +153,25 @@ async def finish_trace(answer_id: str, caller: Caller, outcome: Outcome) -> None
         "model": route.model if route else "",
         "tier": route.tier if route else "",
         "route_reason": route.reason if route else "",
+        "route": json.dumps(route.as_json() if route else {}),
+        "budget_step": run.purse.step,
+        "cache": outcome.cache,
+        "cache_entry_id": outcome.cache_entry_id,
+        "cache_similarity": outcome.cache_similarity,
+        "cached_at": outcome.cached_at,
+        "abstained": outcome.abstained,
         "similarity_avg": similarity["avg"],
         "similarity_max": similarity["max"],
         "input_tokens": outcome.usage.input_tokens,
         "output_tokens": outcome.usage.output_tokens,
         "cost_usd": json.dumps(outcome.cost.as_json()),
         "total_cost_usd": outcome.cost.total,
+        "calls": json.dumps([call.as_json() for call in outcome.calls]),
+        "saved": json.dumps({name: str(amount) for name, amount in outcome.saved.items()}),
+        "saved_usd": outcome.saved_usd,
         "duration_ms": outcome.duration_ms,
         "first_token_ms": outcome.first_token_ms,
     }
-    async with tenant_transaction(caller.tenant) as connection:
-        await connection.execute(FINISH_TRACE, values)
-
-
-async def _join_conversation(
-    connection: Connection, caller: Caller, request: AnswerRequest
-) -> tuple[str | None, tuple[Message, ...]]:
-    if request.conversation_id is None and not request.starts_conversation:
-        return None, request.history
-    conversation_id = request.conversation_id or str(uuid.uuid4())
-    await connection.execute(
-        INSERT_CONVERSATION, [conversation_id, caller.user_id, caller.api_key_id]
-    )
-    if request.conversation_id is None:
-        return conversation_id, request.history
-    owner = await (await connection.execute(OWNER, [conversation_id])).fetchone()
-    key_id = str(owner["api_key_id"]) if owner and owner["api_key_id"] else None
-    if not owner or (owner["user_id"], key_id) != (caller.user_id, caller.api_key_id):
-        raise NotFound("There is no conversation of yours with this id: leave it out to begin one.")
-    return conversation_id, await _history(connection, caller, conversation_id)
-
-
-async def _history(
-    connection: Connection, caller: Caller, conversation_id: str
-) -> tuple[Message, ...]:
-    """The last turns, oldest first; none that was answered with more access than the caller has now."""
-    parameters = [conversation_id, list(caller.access_levels), HISTORY_TURNS]
-    rows = await (await connection.execute(HISTORY, parameters)).fetchall()
-    return tuple(
-        message
-        for row in reversed(rows)
-        for message in (Message("user", row["question"]), Message("assistant", row["answer"]))
-    )
 
 
 def _hit_summary(hit: Hit) -> dict[str, Any]:

@@ -7,10 +7,12 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ragadmin.errors import InvalidRequest
+from ragadmin.errors import InvalidRequest, PermissionDenied
+from tenants.config import tune
 
 if TYPE_CHECKING:
     from retrieval.types import Message, SearchMode
+    from tenants.config import Caller
 
 LONGEST_QUESTION = 8_000
 MOST_HITS = 50
@@ -29,7 +31,12 @@ class AnswerRequest:
     # A conversation is begun when none is given.
     starts_conversation: bool = False
     history: tuple[Message, ...] = ()
-    max_tokens: int = 1024
+    # None: the tenant's setting.
+    max_tokens: int | None = None
+    temperature: float | None = None
+    stop: tuple[str, ...] = ()
+    filters: tuple[tuple[str, str], ...] = ()
+    use_cache: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,24 @@ def parse_answer(body: dict[str, Any], *, starts_conversation: bool = False) -> 
         top_k=None if body.get("top_k") is None else _top_k(body),
         conversation_id=_uuid(body, "conversation_id"),
         starts_conversation=starts_conversation,
+        filters=_filters(body.get("filters") or {}),
+        use_cache=_flag(body, "use_cache", True),
     )
+
+
+def parse_tuning(body: dict[str, Any], caller: Caller) -> Caller:
+    """With the settings that are to be tried, of those who may. Raises InvalidRequest, PermissionDenied."""
+    changes = body.get("settings")
+    if not changes:
+        return caller
+    if not isinstance(changes, dict):
+        raise _invalid("settings", "settings must be an object.")
+    if not caller.may_tune:
+        raise PermissionDenied(
+            "Only an admin of the tenant, or a key with the scope admin, may try other settings.",
+            code="scope_missing",
+        )
+    return tune(caller, changes)
 
 
 def parse_search(body: dict[str, Any]) -> SearchRequest:
@@ -104,6 +128,13 @@ def _top_k(body: dict[str, Any]) -> int:
     value = body.get("top_k", 5)
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_HITS:
         raise _invalid("top_k", f"top_k must be a whole number from 1 to {MOST_HITS}.")
+    return value
+
+
+def _flag(body: dict[str, Any], name: str, default: bool) -> bool:
+    value = body.get(name, default)
+    if not isinstance(value, bool):
+        raise _invalid(name, f"{name} is true or false.")
     return value
 
 

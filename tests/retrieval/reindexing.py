@@ -16,8 +16,9 @@ from ragadmin.installation import PROJECT_DIR
 from retrieval.indexing import index, old_chunks, queue, reindex
 from retrieval.models import Chunk, Document, TermFrequency
 from retrieval.providers.embedders import close_embedders
-from retrieval.query.answer import embed_question, find
+from retrieval.query.embed import embed_question
 from retrieval.query.request import SearchRequest
+from retrieval.query.retrieve import find
 from retrieval.terms import TOTAL_TERM
 from tenants.access import tenant_config
 from tenants.config import Caller

@@ -10,8 +10,8 @@ from django.db import connection
 
 from retrieval.indexing import vector_index
 from retrieval.models import Chunk, TermFrequency
-from retrieval.query.answer import find
 from retrieval.query.request import SearchRequest
+from retrieval.query.retrieve import find
 from retrieval.terms import TOTAL_TERM
 from retrieval.vectors import as_halfvec
 from tenants.access import tenant_config
@@ -111,7 +111,7 @@ def tuned_caller(large_tenant):
 
 
 async def test_questions_are_answered_through_the_index(tuned_caller, pool):
-    from retrieval.query.answer import embed_question
+    from retrieval.query.embed import embed_question
 
     question = "How do I reset my password?"
     hits = await find(

@@ -15,9 +15,11 @@ from django.db import connections
 from retrieval.events import AnswerDone
 from retrieval.indexing.index import index_next_batch
 from retrieval.models import Chunk, Document, QueryTrace, TermFrequency
-from retrieval.query.answer import answer, embed_question, find
+from retrieval.query.answer import answer
+from retrieval.query.embed import embed_question
 from retrieval.query.generate import close_clients
 from retrieval.query.request import AnswerRequest, SearchRequest
+from retrieval.query.retrieve import find
 from retrieval.services.documents import delete_document, store_upload
 from retrieval.terms import TOTAL_TERM
 from tenants.access import tenant_config

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from ragadmin.errors import TenantNotSet
-from retrieval.query.answer import embed_question, find
+from retrieval.query.embed import embed_question
 from retrieval.query.request import SearchRequest
+from retrieval.query.retrieve import find
 
 pytestmark = pytest.mark.usefixtures("loop_resources")
 

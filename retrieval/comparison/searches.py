@@ -20,14 +20,13 @@ from retrieval.query.search import search
 from retrieval.vectors import as_halfvec
 from tenants.config import Caller
 from tenants.context import TENANT_LOCK
-from tenants.pool import BEGIN, close_pool, open_pool, tenant_transaction
+from tenants.pool import BEGIN, Connection, close_pool, open_pool, tenant_transaction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from retrieval.comparison.corpus import Corpus
     from tenants.config import TenantConfig
-    from tenants.pool import Connection
 
 TOP_K = 10
 WARM_UP = 20

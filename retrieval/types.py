@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SearchMode = Literal["hybrid", "vector", "keyword"]
 
@@ -52,6 +55,12 @@ class Hit:
     # Which side of the search found it, and where it stood there, counted from 1.
     vector_place: int | None = None
     keyword_place: int | None = None
+    # By the reranker, where there is one: its own scale.
+    rerank_score: float | None = None
+    # What the model reads instead of `text`: with its neighbours, or without what is beside the point.
+    shown: str = ""
+    # Unit length. Fetched only when it is asked for.
+    embedding: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     def as_json(self) -> dict[str, Any]:
         """The contract's keys of POST /api/v1/search/."""
@@ -162,7 +171,8 @@ class ModelCall:
             "model": self.model,
             **self.usage.as_json(),
             "cost_usd": None if self.cost_usd is None else str(self.cost_usd),
-            "price": price and {
+            "price": price
+            and {
                 "input_usd": str(price.input_usd),
                 "output_usd": str(price.output_usd),
                 "unit": price.unit,

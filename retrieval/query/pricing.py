@@ -62,5 +62,5 @@ def _published(
 
 def estimate_usage(question: str, hits: Sequence[Hit], answer: str) -> Usage:
     """For a model that was cut off, or whose endpoint counts nothing."""
-    sent = len(question) + sum(len(hit.text) for hit in hits)
+    sent = len(question) + sum(len(hit.shown or hit.text) for hit in hits)
     return Usage(sent // CHARACTERS_A_TOKEN, len(answer) // CHARACTERS_A_TOKEN, estimated=True)

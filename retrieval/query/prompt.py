@@ -31,5 +31,6 @@ def build_messages(question: str, hits: Sequence[Hit], history: Sequence[Message
 def _passage(hit: Hit) -> str:
     source = hit.path.replace('"', "'")
     heading = f"{hit.heading_path}\n" if hit.heading_path else ""
-    text = f"{heading}{hit.text}".replace("<passage", "‹passage").replace("</passage", "‹/passage")
+    text = f"{heading}{hit.shown or hit.text}"
+    text = text.replace("<passage", "‹passage").replace("</passage", "‹/passage")
     return f'<passage n="{hit.rank}" source="{source}">\n{text}\n</passage>'

@@ -13,7 +13,8 @@ from tenants.tables import row_level_security
 # As in 0001: no condition is on these columns.
 STATISTICS = """
 ALTER TABLE retrieval_querytrace ALTER standalone_question SET STATISTICS 0, ALTER route SET STATISTICS 0,
-    ALTER calls SET STATISTICS 0, ALTER saved SET STATISTICS 0, ALTER shadow SET STATISTICS 0;
+    ALTER calls SET STATISTICS 0, ALTER saved SET STATISTICS 0, ALTER shadow SET STATISTICS 0,
+    ALTER dropped SET STATISTICS 0;
 ALTER TABLE retrieval_cacheentry ALTER question SET STATISTICS 0, ALTER embedding SET STATISTICS 0,
     ALTER rewrites SET STATISTICS 0, ALTER answer SET STATISTICS 0, ALTER not_for SET STATISTICS 0;
 """
@@ -82,6 +83,16 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='querytrace',
+            name='degraded',
+            field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=20), db_default=[], default=list, size=None),
+        ),
+        migrations.AddField(
+            model_name='querytrace',
+            name='dropped',
+            field=models.JSONField(db_default=models.Value([], models.JSONField()), default=list),
+        ),
+        migrations.AddField(
+            model_name='querytrace',
             name='route',
             field=models.JSONField(db_default=models.Value({}, models.JSONField()), default=dict),
         ),
@@ -89,6 +100,11 @@ class Migration(migrations.Migration):
             model_name='querytrace',
             name='saved',
             field=models.JSONField(db_default=models.Value({}, models.JSONField()), default=dict),
+        ),
+        migrations.AddField(
+            model_name='querytrace',
+            name='saved_tokens',
+            field=models.IntegerField(db_default=0, default=0),
         ),
         migrations.AddField(
             model_name='querytrace',

@@ -46,6 +46,8 @@ class QueryTrace(TenantModel):
     citations = models.JSONField(default=list, db_default=EMPTY_LIST)  # pyright: ignore[reportCallIssue]
     hits = models.JSONField(default=list, db_default=EMPTY_LIST)  # pyright: ignore[reportCallIssue]
     spans = models.JSONField(default=list, db_default=EMPTY_LIST)  # pyright: ignore[reportCallIssue]
+    # Passages that came near and were not shown to the model, each with its fate.
+    dropped = models.JSONField(default=list, db_default=EMPTY_LIST)  # pyright: ignore[reportCallIssue]
     model = models.CharField(max_length=120, blank=True, default="", db_default="")
     tier = models.CharField(max_length=20, blank=True, default="", db_default="")
     route_reason = models.CharField(max_length=300, blank=True, default="", db_default="")
@@ -64,6 +66,8 @@ class QueryTrace(TenantModel):
     # A hit that was answered in full as well: "same", "different" or empty; what was compared.
     shadow_verdict = models.CharField(max_length=10, blank=True, default="", db_default="")
     shadow = models.JSONField(null=True)
+    # What was wrong and was done without: "redis", "embedder", "model" or "reranker".
+    degraded = ArrayField(models.CharField(max_length=20), default=list, db_default=[])  # pyright: ignore[reportCallIssue]
     # The documents held no answer, and it says so.
     abstained = models.BooleanField(default=False, db_default=False)
     similarity_avg = models.FloatField(null=True)
@@ -78,6 +82,8 @@ class QueryTrace(TenantModel):
     # US dollars by cache, routing and compression, against the same answer without them.
     saved = models.JSONField(default=dict, db_default=EMPTY_OBJECT)  # pyright: ignore[reportCallIssue]
     saved_usd = models.DecimalField(max_digits=14, decimal_places=9, null=True)
+    # That compression left out of the prompt.
+    saved_tokens = models.IntegerField(default=0, db_default=0)
     duration_ms = models.FloatField(null=True)
     first_token_ms = models.FloatField(null=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)

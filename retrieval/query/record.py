@@ -20,15 +20,17 @@ if TYPE_CHECKING:
     from retrieval.types import Hit
     from tenants.pool import Connection
 
+# Of the passages that were near but not used, so many are worth their place in the trace.
+MOST_DROPPED = 20
 ASKED = (
     "id", "conversation_id", "user_id", "api_key_id", "asked_by", "access_levels", "question",
 )  # fmt: skip
 ANSWERED = (
     "status", "error_code", "error_message", "standalone_question", "answer", "citations", "hits",
-    "spans", "model", "tier", "route_reason", "route", "budget_step", "cache", "cache_entry_id",
-    "cache_similarity", "cached_at", "abstained", "similarity_avg", "similarity_max",
+    "dropped", "spans", "model", "tier", "route_reason", "route", "budget_step", "cache", "cache_entry_id",
+    "cache_similarity", "cached_at", "degraded", "abstained", "similarity_avg", "similarity_max",
     "input_tokens", "output_tokens", "cost_usd", "total_cost_usd", "calls", "saved", "saved_usd",
-    "duration_ms", "first_token_ms",
+    "saved_tokens", "duration_ms", "first_token_ms",
 )  # fmt: skip
 
 
@@ -149,6 +151,12 @@ def _answered(run: Run) -> dict[str, Any]:
         "answer": outcome.answer,
         "citations": json.dumps([citation.as_json() for citation in outcome.citations]),
         "hits": json.dumps([_hit_summary(hit) for hit in outcome.hits]),
+        "dropped": json.dumps(
+            [
+                {**_hit_summary(each.hit), "fate": each.fate}
+                for each in outcome.dropped[:MOST_DROPPED]
+            ]
+        ),
         "spans": json.dumps([span.as_json() for span in outcome.spans]),
         "model": route.model if route else "",
         "tier": route.tier if route else "",
@@ -159,6 +167,7 @@ def _answered(run: Run) -> dict[str, Any]:
         "cache_entry_id": outcome.cache_entry_id,
         "cache_similarity": outcome.cache_similarity,
         "cached_at": outcome.cached_at,
+        "degraded": run.degraded,
         "abstained": outcome.abstained,
         "similarity_avg": similarity["avg"],
         "similarity_max": similarity["max"],
@@ -169,6 +178,7 @@ def _answered(run: Run) -> dict[str, Any]:
         "calls": json.dumps([call.as_json() for call in outcome.calls]),
         "saved": json.dumps({name: str(amount) for name, amount in outcome.saved.items()}),
         "saved_usd": outcome.saved_usd,
+        "saved_tokens": outcome.saved_tokens,
         "duration_ms": outcome.duration_ms,
         "first_token_ms": outcome.first_token_ms,
     }
@@ -184,4 +194,6 @@ def _hit_summary(hit: Hit) -> dict[str, Any]:
         "score": round(hit.score, 6),
         "similarity": round(hit.similarity, 4),
         "rank": hit.rank,
+        "vector_place": hit.vector_place,
+        "keyword_place": hit.keyword_place,
     }

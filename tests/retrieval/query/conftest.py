@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from ragadmin.embedded.redis import EmbeddedRedis
 from retrieval.mock_model.server import start_server
 from retrieval.query.generate import close_clients
+from retrieval.query.redis_store import close_redis
 from tenants.access import tenant_config
 from tenants.config import Caller, ModelEndpoint
 from tenants.pool import close_pool
@@ -42,6 +44,7 @@ async def loop_resources():
     """Closes what the hot path keeps for each event loop."""
     yield
     await close_clients()
+    await close_redis()
     await close_pool()
 
 
@@ -51,6 +54,33 @@ async def mock_url(loop_resources):
     yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
     await close_clients()
     server.close()
+
+
+class OwnRedis:
+    """One test's own server, to be killed, held and started again."""
+
+    def __init__(self, folder):
+        self._server = EmbeddedRedis(folder / "redis", "own")
+        self._server.initialise()
+        self.url = self._server.url
+        self.start()
+
+    def start(self):
+        service = self._server.service()
+        self.process = service.start()
+        service.wait_until_ready(self.process)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def own_redis(tmp_path, settings, loop_resources):
+    redis = OwnRedis(tmp_path)
+    settings.REDIS_URL = redis.url
+    yield redis
+    redis.kill()
 
 
 def with_model(caller, url, model):

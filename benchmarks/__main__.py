@@ -9,7 +9,7 @@ from ragadmin.installation import PROJECT_DIR
 
 ALL = (
     "startup", "tenants", "schemas", "embedding", "indexing", "sync_embedding", "fairness",
-    "vector_index", "streaming", "cache_guards",
+    "vector_index", "streaming", "concurrency", "cache_guards",
 )  # fmt: skip
 # Run only when named: they take long, or need the network.
 LONG = (

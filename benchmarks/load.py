@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import time
+import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,15 @@ class Target:
     model: str
     questions: Sequence[str]
     least_words: int
+
+    @classmethod
+    def of_new_questions(
+        cls, url: str, key: str, model: str, texts: Sequence[str], count: int, least_words: int
+    ) -> Target:
+        """`count` questions of which none was asked before, so that no cache answers them."""
+        run = uuid.uuid4().hex[:8]
+        questions = [f"{texts[i % len(texts)]} (case {run}-{i})" for i in range(count)]
+        return cls(url, key, model, questions, least_words)
 
     def requests(self) -> list[bytes]:
         parts = urlsplit(self.url)

@@ -1,7 +1,7 @@
 """What one whole streamed answer costs: key, search, stream, record; beside a bare proxy of the same stream.
 
-The questions repeat a few texts. Embedding runs in the web process, so its share is measured apart,
-on the same questions in bursts of the same size, and taken off.
+Every question is new, so no cache answers. Embedding runs in the web process, so its share is measured
+apart, on the same texts in bursts of the same size, and taken off.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SIZES = (
     (500, 1500, SHORT, 2.0),
     (500, 1500, LONG, 10.0),
 )  # streams at once, answers in all, model, seconds over which the first ones begin
-GOAL_MS = 15.0
+GOAL_MS, GOAL_WITH_EMBEDDING_MS = 12.0, 20.0
 QUESTIONS = (
     "How do I connect a local model server?",
     "What happens when a worker is killed while it indexes?",
@@ -71,8 +71,11 @@ def main() -> None:
     report(
         "streaming",
         rows,
-        goal=f"{GOAL_MS} ms of web CPU an answer at {hardest['at_once']} streams, embedding apart",
-        reached=hardest["web_cpu_ms"] <= GOAL_MS and all(row["errors"] == 0 for row in rows),
+        goal=f"{GOAL_MS} ms of web CPU an answer at {hardest['at_once']} streams without embedding,"
+        f" {GOAL_WITH_EMBEDDING_MS} with it",
+        reached=hardest["web_cpu_ms"] <= GOAL_MS
+        and hardest["web_cpu_ms"] + hardest["embedding_cpu_ms"] <= GOAL_WITH_EMBEDDING_MS
+        and all(row["errors"] == 0 for row in rows),
     )
 
 
@@ -85,15 +88,19 @@ def measure(installation: Installation, peer_pid: int, peer_url: str) -> list[di
     web, postgres = installation.pid_of("ragadmin.embedded.web"), installation.pid_of("postgres")
     rows = []
     for at_once, answers, model, ramp in SIZES:
-        ours = Target(address, key, model, QUESTIONS, TOKENS - 5)
         theirs = Target(peer_url, "any", model, QUESTIONS, 1)
-        for target in (ours, theirs):
+        for target in (new_questions(address, key, model, 8), theirs):
             put_load(target, concurrency=4, requests=8)
+        ours = new_questions(address, key, model, answers)
         bare = cpu_of(theirs, at_once, answers, ramp, web=peer_pid)
         whole = cpu_of(ours, at_once, answers, ramp, web=web, postgres=postgres)
         embedding = embedding_cpu_ms(at_once, answers)
         rows.append({"at_once": at_once, "model": model, **as_row(bare, whole, embedding)})
     return rows
+
+
+def new_questions(address: str, key: str, model: str, count: int) -> Target:
+    return Target.of_new_questions(address, key, model, QUESTIONS, count, TOKENS - 5)
 
 
 def cpu_of(
@@ -120,7 +127,10 @@ def embedding_cpu_ms(at_once: int, answers: int) -> float:
         await embedder.embed_questions([QUESTIONS[0]])
         start = time.process_time()
         for first in range(0, answers, at_once):
-            burst = [QUESTIONS[i % len(QUESTIONS)] for i in range(first, first + at_once)]
+            burst = [
+                f"{QUESTIONS[i % len(QUESTIONS)]} (case 0badcafe-{i})"
+                for i in range(first, first + at_once)
+            ]
             await asyncio.gather(*(embedder.embed_questions([text]) for text in burst))
         return time.process_time() - start
 

@@ -32,7 +32,6 @@ class Connection(AsyncConnection[DictRow]):
     corpus_revision: int = -1
 
 
-POOL_SIZE = 20
 WAIT_SECONDS = 10.0
 BEGIN = sql.SQL(
     "BEGIN;"
@@ -45,9 +44,9 @@ BEGIN = sql.SQL(
 _pools: dict[asyncio.AbstractEventLoop, AsyncConnectionPool[Connection]] = {}
 
 
-async def open_pool(size: int = POOL_SIZE) -> AsyncConnectionPool[Connection]:
+async def open_pool(size: int | None = None) -> AsyncConnectionPool[Connection]:
     """Opens this event loop's pool. Does not wait for the database: questions say if it is away."""
-    values = settings.DATABASES["default"]
+    values, size = settings.DATABASES["default"], size or settings.QUERY_CONNECTIONS
     pool = AsyncConnectionPool(
         kwargs={
             "host": values["HOST"],

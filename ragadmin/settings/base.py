@@ -14,6 +14,8 @@ ALLOWED_HOSTS = env.read_list("RAGADMIN_ALLOWED_HOSTS", ("localhost", "127.0.0.1
 CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in ALLOWED_HOSTS if host not in {"*", "[::1]"}]
 
 SERVICES = installation.service_addresses()
+# Of each web process, for the hot path; the console has its own.
+QUERY_CONNECTIONS = env.read_int("RAGADMIN_QUERY_CONNECTIONS", 20, minimum=1, maximum=1_000)
 DATABASES = installation.database_settings(SERVICES["database"], SECRET_KEY)
 DATABASE_ROUTERS = ["tenants.routers.SchemaRouter"]
 REDIS_URL = SERVICES["redis"]
@@ -215,6 +217,10 @@ SMALL_MODEL = env.read_str("RAGADMIN_SMALL_MODEL", "gpt-4o-mini")
 LARGE_MODEL = env.read_str("RAGADMIN_LARGE_MODEL", "gpt-4o")
 EMBEDDING_MODEL = env.read_str("RAGADMIN_EMBEDDING_MODEL", "local:all-MiniLM-L6-v2")
 EMBEDDING_DIMENSION_OF = "retrieval.providers.embedders.dimension_of"
+RERANKER = env.read_reranker("RAGADMIN_RERANKER")
+# What an HTTP reranker is asked for, if it serves several models or wants a key.
+RERANKER_MODEL = env.read_str("RAGADMIN_RERANKER_MODEL")
+RERANKER_API_KEY = env.read_str("RAGADMIN_RERANKER_API_KEY")
 # Further kinds of embedding model, by the first part of their names: a class that takes the rest.
 MORE_EMBEDDERS: dict[str, str] = {}
 

@@ -138,7 +138,7 @@ class RouteDecision:
         }
 
 
-CallKind = Literal["generation", "multi_query", "rewrite", "embedding", "rerank"]
+CallKind = Literal["generation", "multi_query", "rewrite", "embedding", "rerank", "search"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,8 @@ class PriceOverride:
     unit: str
     input_usd: Decimal
     output_usd: Decimal
+    # Whose price it is: tenant or installation.
+    source: str = "tenant"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ CONFIG_COLUMNS = f"""
         FROM public.tenants_modelroute r LEFT JOIN public.tenants_provider rp ON rp.id = r.provider_id
         WHERE r.tenant_id = t.id) AS routes,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('model', m.model, 'unit', m.unit,
+            'source', CASE WHEN m.tenant_id IS NULL THEN 'installation' ELSE 'tenant' END,
             'input_usd', m.input_usd::text, 'output_usd', m.output_usd::text)
             ORDER BY m.tenant_id NULLS LAST), '[]')
         FROM public.tenants_modelprice m WHERE m.tenant_id = t.id OR m.tenant_id IS NULL) AS prices,
@@ -92,7 +93,11 @@ def _prices(rows: list[dict[str, Any]]) -> tuple[PriceOverride, ...]:
     found: dict[str, PriceOverride] = {}
     for row in rows:
         price = PriceOverride(
-            row["model"], row["unit"], Decimal(row["input_usd"]), Decimal(row["output_usd"])
+            row["model"],
+            row["unit"],
+            Decimal(row["input_usd"]),
+            Decimal(row["output_usd"]),
+            row["source"],
         )
         found.setdefault(price.model, price)
     return tuple(found.values())

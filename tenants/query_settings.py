@@ -58,6 +58,8 @@ class QuerySettings:
     # What is said after the built-in instructions, in the tenant's own words.
     instructions: str = ""
     answer_tokens: int = _number(1024, 16, 8192)
+    # A model that has said nothing by then is given up, and the next one asked.
+    first_token_seconds: float = _number(20.0, 1, 300)
     # Null: the model's own default.
     temperature: float | None = field(default=None, metadata={"least": 0, "most": 2})
 

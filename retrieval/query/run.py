@@ -92,6 +92,8 @@ class Run:
     # The tenant's revision of the documents that the question was searched at.
     corpus_revision: int | None = None
     is_stored: bool = False
+    # What was said before is in the prompt, so that the answer is no answer to the question alone.
+    history_in_prompt: bool = False
     # What was wrong and was done without: "redis", "embedder", "model", "reranker".
     degraded: list[str] = field(default_factory=list[str])
 

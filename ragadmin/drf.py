@@ -54,7 +54,7 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response:
 def _describe(error: Exception) -> tuple[int, dict[str, Any], dict[str, str]]:
     if isinstance(error, RagadminError):
         challenge = {"WWW-Authenticate": 'Bearer realm="ragadmin"'} if error.status == 401 else {}
-        return error.status, error.as_body(), challenge
+        return error.status, error.as_body(), {**error.headers, **challenge}
     if isinstance(error, exceptions.ValidationError):
         return 400, _invalid_fields(error).as_body(), {}
     if isinstance(error, exceptions.APIException):

@@ -12,6 +12,7 @@ RagadminError
 ├── Conflict                409
 ├── TooLarge                413
 ├── RateLimited             429
+├── BudgetExceeded          429, what may be spent is spent; it goes on when the budget begins anew
 ├── Unavailable             503, a service this needs is away; trying again can help
 ├── ExtractionError         a document cannot be read; `code` is one of the document error codes
 └── ProviderError           502/503/504, a model endpoint failed; `permanent` says if a retry can help
@@ -28,6 +29,8 @@ class RagadminError(Exception):
     code = "internal"
     status = 500
     permanent = True
+    # As OpenAI's routes call it; empty: by the status.
+    openai_type = ""
 
     def __init__(
         self, message: str, *, code: str | None = None, extra: dict[str, Any] | None = None
@@ -37,12 +40,19 @@ class RagadminError(Exception):
         self.code = code or self.code
         self.extra = extra or {}
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """Of the response, beside its body. `extra.retry_after_seconds` says when to come again."""
+        seconds = self.extra.get("retry_after_seconds")
+        return {} if seconds is None else {"Retry-After": str(seconds)}
+
     def as_body(self) -> dict[str, Any]:
         return {"error": {"code": self.code, "message": self.message, "extra": self.extra}}
 
     def as_openai_body(self) -> dict[str, Any]:
         """OpenAI's error shape, for the OpenAI-compatible routes."""
-        kind = "invalid_request_error" if self.status < 500 else "api_error"
+        by_status = "invalid_request_error" if self.status < 500 else "api_error"
+        kind = self.openai_type or by_status
         return {
             "error": {
                 "message": self.message,
@@ -117,6 +127,18 @@ class RateLimited(RagadminError):
     code = "rate_limited"
     status = 429
     permanent = False
+    openai_type = "rate_limit_error"
+
+
+class BudgetExceeded(RagadminError):
+    code = "budget_exceeded"
+    status = 429
+    openai_type = "insufficient_quota"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """OpenAI's clients try a 429 again at once unless they are told not to."""
+        return {**super().headers, "x-should-retry": "false"}
 
 
 class Unavailable(RagadminError):

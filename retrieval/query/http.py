@@ -149,8 +149,8 @@ class QueryMiddleware:
 
 def error_response(path: str, error: RagadminError) -> Response:
     body: dict[str, Any] = error.as_openai_body() if path.startswith("/v1/") else error.as_body()
-    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
-    return JSONResponse(body, status_code=error.status, headers=headers)
+    challenge = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+    return JSONResponse(body, status_code=error.status, headers={**error.headers, **challenge})
 
 
 async def _unknown_route(scope: Scope, receive: Receive, send: Send) -> None:

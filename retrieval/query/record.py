@@ -86,8 +86,9 @@ async def finish_trace(run: Run) -> None:
     _close(run)
     async with tenant_transaction(run.caller.tenant) as connection:
         await connection.execute(UPDATE_ANSWERED, {"id": run.id, **_answered(run)})
-        await run.purse.settle(connection, run.id, run.outcome.calls)
         kept = await cache.keep(connection, run)
+        # Last, because others wait for the budget's row until this is committed.
+        await run.purse.settle(connection, run.id, run.outcome.calls)
     if kept:
         await cache.publish(run, kept)
 

@@ -123,6 +123,7 @@ class Run:
             "cache_similarity": outcome.cache_similarity,
             "abstained": outcome.abstained,
             "budget_step": self.purse.step,
+            "budget": self.purse.described,
             "degraded": self.degraded,
             "similarity": outcome.similarity,
             "usage": outcome.usage.as_json(),

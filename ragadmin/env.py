@@ -68,6 +68,20 @@ def read_url(name: str, default: str = "", *, schemes: tuple[str, ...]) -> str:
     return raw
 
 
+def read_reranker(name: str) -> str:
+    """`none`, `fastembed:NAME` with a model's name or folder, or `http:URL`."""
+    raw = read_str(name, "none")
+    kind, _, rest = raw.partition(":")
+    try:
+        parts = urlsplit(raw if rest.startswith("//") else rest)
+        is_url = kind in {"http", "https"} and parts.scheme in {"http", "https"} and parts.hostname
+    except ValueError:
+        is_url = False
+    if not (raw == "none" or (kind == "fastembed" and rest) or is_url):
+        raise ConfigurationError(f"{name} must be none, fastembed:NAME or http:URL, not {raw!r}.")
+    return raw
+
+
 def read_roots(name: str) -> list[str]:
     """Absolute folders, separated as in PATH or by commas; `{tenant}` stands for a tenant's slug."""
     parts = [part.strip() for part in re.split(f"[,{os.pathsep}]", read_str(name))]

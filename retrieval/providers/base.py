@@ -49,9 +49,37 @@ class Embedder(Protocol):
         ...
 
 
+class Reranker(Protocol):
+    """Says how well each text answers a question. `provider` and `name` are for the trace."""
+
+    @property
+    def provider(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def is_free(self) -> bool: ...
+
+    async def score(self, question: str, texts: Sequence[str]) -> list[float]:
+        """In the order of the texts, more is better. Raises ProviderError, ConfigurationError."""
+        ...
+
+    async def close(self) -> None:
+        """Ends the connections that the running event loop owns, if there are any."""
+        ...
+
+
 class ChatModel(Protocol):
     def stream(
-        self, *, model: str, messages: Sequence[Message], max_tokens: int
+        self,
+        *,
+        model: str,
+        messages: Sequence[Message],
+        max_tokens: int,
+        temperature: float | None = None,
+        stop: Sequence[str] = (),
+        first_token_seconds: float = 20.0,
     ) -> AsyncGenerator[Delta, None]:
         """Raises ProviderError; closing the iterator ends the request at the endpoint."""
         ...

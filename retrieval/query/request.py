@@ -45,6 +45,10 @@ class SearchRequest:
     top_k: int = 5
     mode: SearchMode = "hybrid"
     filters: tuple[tuple[str, str], ...] = ()
+    # None: as the tenant has it.
+    rerank: bool | None = None
+    # Also says what came near and became of it.
+    explain: bool = False
 
 
 def parse_answer(body: dict[str, Any], *, starts_conversation: bool = False) -> AnswerRequest:

@@ -6,31 +6,49 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from retrieval.query.clock import Clock
-from retrieval.query.context import Context
+from retrieval.query.context import Context, Notes
+from retrieval.query.diversity import choose
 from retrieval.query.embed import question_vector
+from retrieval.query.neighbours import with_neighbours
 from retrieval.query.request import SearchRequest
-from retrieval.query.run import Dropped
+from retrieval.query.rerank import rerank, rerank_count
 from retrieval.query.search import search
 from tenants.pool import tenant_transaction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
 
     import numpy as np
 
+    from retrieval.query.clock import Clock
+    from retrieval.query.context import Reserve
     from retrieval.query.run import Run
     from retrieval.types import Hit
     from tenants.config import Caller
 
 FEWER_PASSAGES = "fewer_passages"
+# Found beyond those to be shown, to take the places of copies.
+SPARE = 5
+# Among which maximal marginal relevance chooses.
+MMR_CANDIDATES = 30
 
 
 async def retrieve(run: Run) -> None:
     """Sets the outcome's hits, and by the way what they cost. Raises ProviderError, Unavailable."""
     vector = await question_vector(run)
+
+    async def reserve(amount: Decimal | None) -> bool:
+        return await run.purse.reserve(run.id, amount)
+
     context = await find_context(
-        run.caller, search_request(run), run.question, vector, run.rewrites, clock=run.clock
+        run.caller,
+        search_request(run),
+        run.question,
+        vector,
+        run.rewrites,
+        clock=run.clock,
+        reserve=reserve,
     )
     outcome = run.outcome
     outcome.hits, outcome.dropped = context.hits, context.dropped
@@ -63,26 +81,52 @@ async def find_context(
     rewrites: Sequence[str] = (),
     *,
     clock: Clock | None = None,
+    reserve: Reserve | None = None,
 ) -> Context:
     """The same for the same documents, settings, levels, question and rewrites.
 
-    Raises ProviderError, Unavailable. Stages are spans of `clock`.
+    Raises ProviderError, Unavailable. Stages are spans of `clock`; `reserve` is asked before
+    anything is paid.
     """
-    clock = clock or Clock()
-    wanted = replace(request, question=question)
-    with clock.span("search") as span:
-        async with tenant_transaction(caller.tenant) as connection:
-            found = await search(connection, caller, wanted, vector)
-            revision = connection.corpus_revision
-        span.attributes["hits"] = len(found)
-    hits, dropped = _choose(found, request.top_k)
-    return Context(hits, dropped, revision)
+    notes = Notes()
+    notes.clock, notes.reserve = clock or notes.clock, reserve or notes.reserve
+    settings = caller.tenant.query
+    found, revision = await _search(caller, replace(request, question=question), vector, notes)
+    count = rerank_count(caller, request)
+    ordered = await rerank(caller, question, found[:count], notes) if count else None
+    ranked = [*ordered, *found[count:]] if ordered else found
+    hits, dropped = choose(ranked, request.top_k, settings.mmr_lambda)
+    if hits and settings.neighbours:
+        hits = await with_neighbours(caller, hits, settings.neighbours)
+    return Context(
+        hits=tuple(replace(hit, rank=rank) for rank, hit in enumerate(hits, start=1)),
+        dropped=tuple(dropped),
+        corpus_revision=revision,
+        calls=tuple(notes.calls),
+        degraded=tuple(notes.degraded),
+        is_reranked=ordered is not None,
+    )
 
 
 async def find(caller: Caller, request: SearchRequest, vector: np.ndarray) -> list[Hit]:
     return list((await find_context(caller, request, request.question, vector)).hits)
 
 
-def _choose(found: Sequence[Hit], top_k: int) -> tuple[tuple[Hit, ...], tuple[Dropped, ...]]:
-    hits = tuple(replace(hit, rank=rank) for rank, hit in enumerate(found[:top_k], start=1))
-    return hits, tuple(Dropped(hit, "ranked_out") for hit in found[top_k:])
+async def _search(
+    caller: Caller, request: SearchRequest, vector: np.ndarray, notes: Notes
+) -> tuple[list[Hit], int]:
+    """More than are to be shown, where they are to be put into order; the revision they are from."""
+    wants_variety = caller.tenant.query.mmr_lambda < 1
+    count = max(
+        request.top_k + SPARE,
+        rerank_count(caller, request),
+        MMR_CANDIDATES if wants_variety else 0,
+    )
+    with notes.clock.span("search") as span:
+        async with tenant_transaction(caller.tenant) as connection:
+            found = await search(
+                connection, caller, replace(request, top_k=count), vector, embeddings=wants_variety
+            )
+            revision = connection.corpus_revision
+        span.attributes["hits"] = len(found)
+    return found, revision

@@ -15,6 +15,7 @@ from tenants.audit import record_event
 from tenants.context import tenant_context
 from tenants.indexing import INDEXING_SETTINGS, prepare_change
 from tenants.models import ApiKey, Membership, Tenant, User
+from tenants.query_settings import DEFAULTS, change_settings, read_settings
 from tenants.tables import TenantModel
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ MOST_LEVELS = 20
 def update_tenant(*, tenant: Tenant, actor: User | str, **changes: Any) -> Tenant:
     """Saves the named fields only, so that counters which change meanwhile are kept.
 
+    `query_settings` holds those that change, by name; one at its default is stored no longer.
+
     What documents are indexed with is not saved but begins an index beside the one in use.
     """
     indexing = {name: changes.pop(name) for name in INDEXING_SETTINGS if name in changes}
@@ -38,6 +41,9 @@ def update_tenant(*, tenant: Tenant, actor: User | str, **changes: Any) -> Tenan
 def _save(tenant: Tenant, actor: User | str, changes: dict[str, Any]) -> Tenant:
     with tenant_context(tenant):
         row = Tenant.objects.select_for_update().get(pk=tenant.pk)
+        if "query_settings" in changes:
+            query = change_settings(read_settings(row.query_settings), changes["query_settings"])
+            changes["query_settings"] = query.as_json()
         before = {name: getattr(row, name) for name in changes}
         if "access_levels" in changes:
             changes["access_levels"] = clean_levels(changes["access_levels"])
@@ -47,9 +53,9 @@ def _save(tenant: Tenant, actor: User | str, changes: dict[str, Any]) -> Tenant:
         _validate(row, changes)
         row.save(update_fields=list(changes))
         changed: dict[str, Any] = {
-            name: [_plain(old), _plain(changes[name])]
-            for name, old in before.items()
-            if old != changes[name]
+            name: [_plain(name, old), _plain(name, new)]
+            for name, (old, new) in _each(before, changes).items()
+            if old != new
         }
         if changed:
             record_event("tenant.changed", actor=actor, tenant=row, target=row.slug, **changed)
@@ -127,5 +133,17 @@ def _validate(row: Tenant, changes: dict[str, Any]) -> None:
         ) from None
 
 
-def _plain(value: Any) -> Any:
+def _each(before: dict[str, Any], after: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Old and new by name, those of the query settings one by one."""
+    pairs = {name: (old, after[name]) for name, old in before.items()}
+    old, new = pairs.pop("query_settings", ({}, {}))
+    for name in {**old, **new}:
+        default = getattr(DEFAULTS, name, None)
+        pairs[name] = (old.get(name, default), new.get(name, default))
+    return pairs
+
+
+def _plain(name: str, value: Any) -> Any:
+    if name == "instructions":  # the tenant's own words, which are nothing for an audit trail
+        return f"{len(value)} characters"
     return value if isinstance(value, (str, int, float, list)) else str(value or "")

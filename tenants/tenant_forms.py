@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from zoneinfo import available_timezones
 
 from django import forms
 
-from tenants.models import Membership, Provider
+from tenants.models import Membership
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +26,14 @@ ROLE_LABELS = (
     (Membership.Role.ADMIN, "Admin: also documents, keys, members and settings"),
     (Membership.Role.OWNER, "Owner: everything, and makes other owners"),
 )
+
+MOST_QUESTIONS = 1_000_000
+CONTINENTS = frozenset(
+    {
+        "Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe",
+        "Indian", "Pacific",
+    }
+)  # fmt: skip
 
 
 def explain(form: forms.Form, error: RagadminError) -> None:
@@ -81,41 +91,67 @@ class InviteForm(RoleForm):
 
 class SettingsForm(forms.Form):
     name = forms.CharField(max_length=200)
-    top_k = forms.IntegerField(
-        min_value=1,
-        max_value=50,
-        label="Passages per question",
-        help_text="How many passages an answer may draw on, 1 to 50.",
-    )
-    min_similarity = forms.FloatField(
-        min_value=0,
-        max_value=1,
-        label="Least similarity",
-        help_text="Passages less similar to the question than this are left out, 0 to 1.",
-        widget=forms.NumberInput(attrs={"step": "0.01"}),
-    )
     access_levels = forms.CharField(
         max_length=1000,
         help_text="Separated by commas. A level that documents have cannot be removed.",
     )
-    provider = forms.ModelChoiceField(
-        queryset=Provider.objects.order_by("name"),
-        required=False,
-        empty_label="Installation default",
-        label="Model endpoint",
+    timezone = forms.CharField(
+        max_length=60,
+        label="Time zone",
+        help_text="Type a city to find its zone. Days and months of budgets and reports begin at "
+        "midnight there.",
+        widget=forms.TextInput(
+            attrs={"list": "time-zones", "autocomplete": "off", "spellcheck": "false"}
+        ),
     )
+    questions_per_minute = forms.IntegerField(
+        min_value=1,
+        max_value=MOST_QUESTIONS,
+        required=False,
+        label="Questions per minute",
+        help_text="Of everybody together. Whoever asks more is told how long to wait. "
+        "Empty: no limit.",
+    )
+
+    @staticmethod
+    def values_of(tenant: Tenant) -> dict[str, Any]:
+        return {
+            "name": tenant.name,
+            "access_levels": ", ".join(tenant.access_levels),
+            "timezone": tenant.timezone,
+            "questions_per_minute": tenant.questions_per_minute,
+        }
 
     @classmethod
     def of(cls, tenant: Tenant) -> SettingsForm:
-        return cls(
-            initial={
-                "name": tenant.name,
-                "top_k": tenant.top_k,
-                "min_similarity": tenant.min_similarity,
-                "access_levels": ", ".join(tenant.access_levels),
-                "provider": tenant.provider,
-            }
-        )
+        return cls(initial=cls.values_of(tenant))
 
     def clean_access_levels(self) -> list[str]:
         return self.cleaned_data["access_levels"].split(",")
+
+    def clean_timezone(self) -> str:
+        if self.cleaned_data["timezone"] not in _all_zones():
+            raise forms.ValidationError(
+                "There is no such time zone: choose one of the list, such as Europe/Berlin."
+            )
+        return self.cleaned_data["timezone"]
+
+    def say_changes(self, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+        """Label, old and new value of each field that differs."""
+        return [
+            f"{self[name].label}: {old or 'none'} → {after[name] or 'none'}"
+            for name, old in before.items()
+            if old != after[name]
+        ]
+
+
+@lru_cache(maxsize=1)
+def _all_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+@lru_cache(maxsize=1)
+def time_zones() -> tuple[str, ...]:
+    """Those to choose from: UTC, then Continent/City in order."""
+    cities = (name for name in _all_zones() if name.split("/")[0] in CONTINENTS)
+    return ("UTC", *sorted(cities))

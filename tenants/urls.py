@@ -75,4 +75,5 @@ urlpatterns = [
     path("t/<slug:slug>/members/<int:member_id>/", members.member, name="member"),
     path("t/<slug:slug>/members/<int:member_id>/remove/", members.remove, name="member-remove"),
     path("t/<slug:slug>/settings/", settings.tenant_settings, name="tenant-settings"),
+    path("t/<slug:slug>/settings/search/", settings.search_settings, name="settings-search"),
 ]

@@ -62,6 +62,16 @@ def saturated_frequencies(counts: Counter[int], average_length: float) -> dict[i
     return {term: count * (K1 + 1) / (count + norm) for term, count in kept}
 
 
+# Words that only make a sentence a question.
+QUESTION_TERMS = frozenset(
+    term_counts(
+        "what which who whom whose when where why how do does did is are was were can could would "
+        "should will i you my your me we our be been am have has had a an the of in on to for it "
+        "its this that these those there and or if by with as at from"
+    )
+)
+
+
 def as_sparsevec(weights: dict[int, float]) -> str:
     """pgvector's text form, `{index:value,…}/dimensions`, its indices counted from 1 as terms are."""
     inside = ",".join(f"{term}:{weight:.5g}" for term, weight in sorted(weights.items()))

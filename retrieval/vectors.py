@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
 
 def as_halfvec(vector: np.ndarray) -> str:
@@ -13,11 +10,18 @@ def as_halfvec(vector: np.ndarray) -> str:
     return "[" + ",".join(f"{value:.5g}" for value in vector.tolist()) + "]"
 
 
-def distance(dimension: int, *, indexed: bool) -> str:
-    """SQL of the cosine distance to the parameter `vector`.
+def read_vector(text: str) -> np.ndarray:
+    """Of pgvector's text form."""
+    return np.array(text.strip("[]").split(","), np.float32)
+
+
+def distance(dimension: int, *, indexed: bool, parameter: str = "vector") -> str:
+    """SQL of the cosine distance to the named parameter.
 
     The cast is what an HNSW index is built on: the column itself takes vectors of any dimension.
     """
     if indexed:
-        return f"embedding::halfvec({int(dimension)}) <=> %(vector)s::halfvec({int(dimension)})"
-    return "embedding <=> %(vector)s::halfvec"
+        return (
+            f"embedding::halfvec({int(dimension)}) <=> %({parameter})s::halfvec({int(dimension)})"
+        )
+    return f"embedding <=> %({parameter})s::halfvec"

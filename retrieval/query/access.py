@@ -12,6 +12,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from structlog.contextvars import bind_contextvars
 
 from ragadmin.errors import NotAuthenticated, PermissionDenied
+from retrieval.query.limits import admit
 from tenants.resolve import caller_for_key, caller_for_session
 
 if TYPE_CHECKING:
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
     from tenants.config import Caller
 
 SCOPE_NEEDED = "query"
+# Where a request's scope keeps headers that its response gets.
+RESPONSE_HEADERS = "ragadmin.response_headers"
+
+
+async def asker_of(request: Request) -> Caller:
+    """The caller, whose question counts for the limits. Raises RateLimited besides."""
+    caller = await caller_of(request)
+    if allowance := await admit(caller):
+        request.scope[RESPONSE_HEADERS] = allowance.headers
+    return caller
 
 
 async def caller_of(request: Request) -> Caller:

@@ -15,7 +15,7 @@ from ragadmin.errors import NotFound, RagadminError
 from ragadmin.logs import new_request_id
 from retrieval.events import AnswerDone, AnswerFailed, CitationsFound, StageStarted, TokenAdded
 from retrieval.query import openai_routes
-from retrieval.query.access import caller_of
+from retrieval.query.access import RESPONSE_HEADERS, asker_of
 from retrieval.query.answer import answer
 from retrieval.query.body import read_json
 from retrieval.query.clock import Clock
@@ -39,7 +39,7 @@ log = structlog.get_logger("ragadmin.query")
 
 
 async def post_answer(request: Request) -> Response:
-    caller = await caller_of(request)
+    caller = await asker_of(request)
     body = await read_json(request)
     caller = parse_tuning(body, caller)
     if body.get("stream"):
@@ -56,14 +56,14 @@ async def post_answer(request: Request) -> Response:
 
 async def stream_answer(request: Request) -> Response:
     """The playground's route: a browser session, always streamed, always in a conversation."""
-    caller = await caller_of(request)
+    caller = await asker_of(request)
     body = await read_json(request)
     caller = parse_tuning(body, caller)
     return await _stream(caller, parse_answer(body, starts_conversation=True))
 
 
 async def post_search(request: Request) -> Response:
-    caller = await caller_of(request)
+    caller = await asker_of(request)
     body = await read_json(request)
     caller, wanted = parse_tuning(body, caller), parse_search(body)
     clock = Clock()
@@ -124,9 +124,11 @@ class QueryMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                more = {"x-request-id": request_id, **scope.get(RESPONSE_HEADERS, {})}
                 message["headers"] = [
-                    *message["headers"], (b"x-request-id", request_id.encode()),
-                ]  # fmt: skip
+                    *message["headers"],
+                    *((name.encode(), value.encode()) for name, value in more.items()),
+                ]
             await send(message)
 
         # With an app in the scope, Starlette raises for a wrong method instead of answering in text.

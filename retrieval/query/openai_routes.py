@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from ragadmin.errors import InvalidRequest, RagadminError
 from retrieval.events import AnswerDone, AnswerFailed, StageStarted, TokenAdded
 from retrieval.providers.embedders import get_embedder
-from retrieval.query.access import caller_of
+from retrieval.query.access import asker_of, caller_of
 from retrieval.query.answer import answer
 from retrieval.query.body import read_json
 from retrieval.query.failures import known_error
@@ -50,7 +50,7 @@ async def list_models(request: Request) -> Response:
 
 
 async def chat_completions(request: Request) -> Response:
-    caller = await caller_of(request)
+    caller = await asker_of(request)
     body = await read_json(request)
     asked = parse_chat(body)
     events = answer(caller, asked)
@@ -72,7 +72,7 @@ async def chat_completions(request: Request) -> Response:
 
 async def embeddings(request: Request) -> Response:
     """The tenant's own embedding model behind OpenAI's route."""
-    caller = await caller_of(request)
+    caller = await asker_of(request)
     body = await read_json(request)
     given = body.get("input")
     texts = [given] if isinstance(given, str) else given

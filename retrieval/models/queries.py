@@ -133,10 +133,8 @@ class CacheEntry(TenantModel):
     trace_id = models.UUIDField()
     # What is served: retrieval.query.cached_answer.CachedAnswer.as_json().
     answer = models.JSONField(default=dict, db_default=EMPTY_OBJECT)  # pyright: ignore[reportCallIssue]
-    # SHA-256 of questions that somebody was wrongly given this entry's answer to.
+    # SHA-256 of pairs of questions of which one was wrongly given the other's answer.
     not_for = ArrayField(models.CharField(max_length=64), default=list, db_default=[])  # pyright: ignore[reportCallIssue]
-    hit_count = models.PositiveIntegerField(default=0, db_default=0)
-    last_hit_at = models.DateTimeField(null=True)
     evicted_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField()
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -147,7 +145,10 @@ class CacheEntry(TenantModel):
         ]
         indexes = [
             models.Index(fields=["tenant_id", "config_hash"], name="cache_entry_of_config"),
-            models.Index(fields=["expires_at"], name="cache_entry_expired"),
+            models.Index(fields=["tenant_id", "expires_at"], name="cache_entry_expired"),
+            models.Index(
+                fields=["tenant_id"], name="cache_entry_wrong_pairs", condition=~models.Q(not_for=[])
+            ),
         ]
 
     def __str__(self) -> str:

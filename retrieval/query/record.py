@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg import sql
 
 from ragadmin.errors import NotFound
-from retrieval.query import cache
+from retrieval.query.keep_answer import keep, publish
 from retrieval.query.pricing import sum_up
 from retrieval.query.request import HISTORY_TURNS
 from retrieval.types import Message
@@ -85,12 +85,13 @@ async def finish_trace(run: Run) -> None:
     """Completes the trace, settles the budget and keeps the answer for the next, all or nothing."""
     _close(run)
     async with tenant_transaction(run.caller.tenant) as connection:
+        # First, so that the trace has the entry that it made.
+        kept = await keep(connection, run)
         await connection.execute(UPDATE_ANSWERED, {"id": run.id, **_answered(run)})
-        kept = await cache.keep(connection, run)
         # Last, because others wait for the budget's row until this is committed.
         await run.purse.settle(connection, run.id, run.outcome.calls)
     if kept:
-        await cache.publish(run, kept)
+        await publish(run, kept)
 
 
 def _close(run: Run) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from retrieval.query.budget import Purse
+    from retrieval.query.keep_answer import CacheHit
     from retrieval.query.request import AnswerRequest
     from retrieval.types import Citation, Hit, Message, RouteDecision, Span
     from tenants.config import Caller
@@ -86,12 +87,14 @@ class Run:
     conversation_id: str | None = None
     history: tuple[Message, ...] = ()
     # The question's unit vector, on its way; and the further wordings that were searched for.
-    embedding: asyncio.Task[np.ndarray] | None = None
+    embedding: asyncio.Task[np.ndarray | None] | None = None
     vector: np.ndarray | None = None
     rewrites: tuple[str, ...] = ()
     # The tenant's revision of the documents that the question was searched at.
     corpus_revision: int | None = None
     is_stored: bool = False
+    # The kept answer that was found by its meaning, or whose documents were looked at again.
+    hit: CacheHit | None = None
     # What was said before is in the prompt, so that the answer is no answer to the question alone.
     history_in_prompt: bool = False
     # What was wrong and was done without: "redis", "embedder", "model", "reranker".

@@ -51,8 +51,10 @@ async def test_the_trace_is_complete_before_done(caller):
     assert trace.status == "succeeded"
     assert trace.answer == event.answer["answer"]
     assert [span["kind"] for span in trace.spans] == [
+        "cache",
         "record",
         "embed",
+        "cache",
         "search",
         "route",
         "generate",
@@ -85,7 +87,7 @@ async def test_a_citation_of_nothing_is_removed(caller, mock_url):
     ],
 )
 async def test_a_failing_model_is_a_typed_error_and_a_kept_question(caller, mock_url, model, code):
-    events = await ask(with_model(caller, mock_url, model))
+    events = await ask(with_model(caller, mock_url, model), model=model)
     assert isinstance(events[-1], AnswerFailed)
     assert events[-1].error.code == code
     trace = await stored_trace(caller, events[-1].answer_id)
@@ -102,7 +104,7 @@ async def test_a_partial_answer_is_kept(caller, mock_url):
 
 
 async def test_an_unreachable_model_is_told_as_such(caller):
-    events = await ask(with_model(caller, "http://127.0.0.1:1/v1", "any"))
+    events = await ask(with_model(caller, "http://127.0.0.1:1/v1", "any"), model="any")
     assert events[-1].error.code == "model_unreachable"
 
 
@@ -124,11 +126,12 @@ async def test_no_connection_is_held_while_the_model_speaks(caller, mock_url):
     waiting = asyncio.Semaphore(0)
 
     async def ask_and_tell():
-        async for event in answer(slow, AnswerRequest(QUESTION)):
+        # Each for itself: who asks the same would wait for the first.
+        async for event in answer(slow, AnswerRequest(QUESTION, use_cache=False)):
             if isinstance(event, StageStarted) and event.stage == "generating":
                 waiting.release()
 
-    asking = asyncio.gather(*(ask_and_tell() for _ in range(10)))
+    asking = asyncio.gather(*(ask_and_tell(place) for place in range(10)))
     for _ in range(10):
         await waiting.acquire()
     async with asyncio.timeout(1):  # the pool may still be opening connections it no longer needs

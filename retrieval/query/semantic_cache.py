@@ -1,0 +1,132 @@
+"""Kept answers found by their key or by what their question means.
+
+Nearness alone proves nothing: each candidate has to pass the guards word by word, must not be one of
+a pair that somebody called wrong, and is served only after the proof.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+
+from retrieval.query.cached_answer import read_cached
+from retrieval.query.config_hash import config_hash, exact_key, fold_question, pair_hash
+from retrieval.query.guards import may_serve
+from retrieval.vectors import as_halfvec, distance
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from retrieval.query.cached_answer import CachedAnswer
+    from retrieval.query.run import Run
+    from tenants.pool import Connection
+
+NEAREST = 8
+COLUMNS = """
+    question, key, embedding::text AS embedding, rewrites, access_levels, corpus_revision,
+    context_fingerprint, answer, extract(epoch FROM expires_at - now())::float8 AS seconds_left
+"""
+VALID = """
+    tenant_id = {tenant} AND evicted_at IS NULL AND expires_at > now()
+    AND created_at > now() - make_interval(mins => %(minutes)s)
+    AND context_levels <@ %(levels)s::varchar[]
+"""
+BY_KEY = f"""
+SELECT {COLUMNS}, NULL::float8 AS distance FROM retrieval_cacheentry
+WHERE {VALID} AND key = %(key)s
+"""  # noqa: S608 - names of columns
+# The limit comes before the threshold, so that an index stops where the nearest are known.
+BY_MEANING = f"""
+SELECT * FROM (
+    SELECT {COLUMNS}, {{distance}} AS distance FROM retrieval_cacheentry
+    WHERE {VALID} AND config_hash = %(config)s ORDER BY {{distance}} LIMIT {NEAREST}
+) nearest WHERE distance <= %(furthest)s
+"""  # noqa: S608
+# Few rows have such pairs, and an index of their own.
+WRONG_PAIRS = """
+SELECT 1 FROM retrieval_cacheentry WHERE tenant_id = {tenant} AND not_for <> '{}'
+    AND not_for && ARRAY[%(pair)s]::varchar[] LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """`similarity` None: the question is the same."""
+
+    question: str
+    similarity: float | None
+    # As Postgres writes it: it is needed only where the proof has to search.
+    embedding: str
+    rewrites: tuple[str, ...]
+    access_levels: frozenset[str]
+    corpus_revision: int
+    fingerprint: str
+    answer: CachedAnswer
+    seconds_left: float
+
+    @property
+    def kind(self) -> str:
+        """As answers call it: whichever store found it, the same question is an exact hit."""
+        return "exact" if self.similarity is None else "semantic"
+
+
+async def find_candidates(
+    connection: Connection, run: Run, vector: np.ndarray | None
+) -> list[Candidate]:
+    """Those that may be served once they are proven: the same question before others, those of the
+    caller's own levels first. Without a vector only the same question is found."""
+    tenant = run.caller.tenant
+    statement = BY_KEY
+    if vector is not None and tenant.query.semantic_cache:
+        near = BY_MEANING.replace("{distance}", distance(tenant.embedding_dimension, indexed=True))
+        statement = f"{BY_KEY} UNION ALL {near}"
+    statement = statement.replace("{tenant}", str(int(tenant.id)))
+    cursor = await connection.execute(
+        sql.SQL(statement),  # pyright: ignore[reportArgumentType]
+        _values(run, vector),
+    )
+    rows = {row["key"]: row for row in reversed(await cursor.fetchall())}
+    found = [_candidate(run.question, row) for row in rows.values()]
+    mine = frozenset(run.caller.access_levels)
+    found.sort(key=lambda one: (-(one.similarity or 2.0), one.access_levels != mine))
+    return [one for one in found if await _may_serve(connection, run, one)]
+
+
+def _values(run: Run, vector: np.ndarray | None) -> dict[str, Any]:
+    tenant = run.caller.tenant
+    return {
+        "key": exact_key(run.caller, run.request, run.question),
+        "config": config_hash(tenant, run.request),
+        "levels": list(run.caller.access_levels),
+        "minutes": tenant.query.cache_ttl_minutes,
+        "furthest": 1 - tenant.similarity_threshold,
+        "vector": None if vector is None else as_halfvec(vector),
+    }
+
+
+def _candidate(question: str, row: dict[str, Any]) -> Candidate:
+    is_same = fold_question(row["question"]) == fold_question(question)
+    return Candidate(
+        question=row["question"],
+        similarity=None if is_same else 1 - row["distance"],
+        embedding=row["embedding"],
+        rewrites=tuple(row["rewrites"]),
+        access_levels=frozenset(row["access_levels"]),
+        corpus_revision=row["corpus_revision"],
+        fingerprint=row["context_fingerprint"],
+        answer=read_cached(row["answer"]),
+        seconds_left=row["seconds_left"],
+    )
+
+
+async def _may_serve(connection: Connection, run: Run, one: Candidate) -> bool:
+    if one.similarity is None:
+        return True
+    if may_serve(run.question, one.question) is not None:
+        return False
+    statement = WRONG_PAIRS.replace("{tenant}", str(int(run.caller.tenant.id)))
+    values = {"pair": pair_hash(run.question, one.question)}
+    cursor = await connection.execute(sql.SQL(statement), values)  # pyright: ignore[reportArgumentType]
+    return await cursor.fetchone() is None

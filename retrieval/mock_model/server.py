@@ -15,6 +15,7 @@ from retrieval.mock_model import http, payloads
 from retrieval.mock_model.answers import compose
 from retrieval.mock_model.embeddings import embedding_response
 from retrieval.mock_model.names import Behaviour, read_embedding_name, read_name
+from retrieval.mock_model.reranking import rerank_response
 
 if TYPE_CHECKING:
     import argparse
@@ -71,7 +72,7 @@ class MockModel(asyncio.Protocol):
                 self._send(http.json_response(payloads.model_list()))
             case "GET", "/mock/stats":
                 self._send(http.json_response(self.counters.as_json()))
-            case "POST", "/embeddings" | "/chat/completions" as path:
+            case "POST", "/embeddings" | "/chat/completions" | "/rerank" as path:
                 self._answer_post(path, request.body)
             case _:
                 self._send(http.error_response(404, f"No route {request.path}.", "not_found"))
@@ -85,14 +86,25 @@ class MockModel(asyncio.Protocol):
                 response = http.json_response(embedding_response(asked))
                 self.answering = True
                 self._later(read_embedding_name(str(asked.get("model"))).delay_s, response, False)
+            elif path == "/rerank":
+                self._rerank(asked)
             else:
                 self._chat(asked)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             message = f"The request cannot be read: {error}"
             self._send(http.error_response(400, message, "invalid_request"))
 
+    def _rerank(self, asked: dict[str, Any]) -> None:
+        if not self._fails(asked, read_name(str(asked.get("model", "")))):
+            self._finish(http.json_response(rerank_response(asked)), False)
+
     def _chat(self, asked: dict[str, Any]) -> None:
         behaviour = read_name(asked["model"])
+        if not self._fails(asked, behaviour):
+            self._generate(asked, behaviour)
+
+    def _fails(self, asked: dict[str, Any], behaviour: Behaviour) -> bool:
+        """Whether it goes wrong in one of the ways in which nothing is answered."""
         if behaviour.failure == "hang":
             self.answering = True
         elif behaviour.failure == "error":
@@ -101,7 +113,8 @@ class MockModel(asyncio.Protocol):
         elif behaviour.failure == "garbage":
             self._send_garbage(bool(asked.get("stream")))
         else:
-            self._generate(asked, behaviour)
+            return False
+        return True
 
     def _generate(self, asked: dict[str, Any], behaviour: Behaviour) -> None:
         prompt = payloads.last_prompt(asked["messages"])

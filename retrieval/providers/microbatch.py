@@ -62,14 +62,15 @@ class MicroBatcher:
 
     async def _answer(self, batch: list[_Request]) -> None:
         loop = asyncio.get_running_loop()
-        texts = [request.text for request in batch]
+        # Who asks the same shares a row.
+        rows = {text: row for row, text in enumerate(dict.fromkeys(r.text for r in batch))}
         try:
-            vectors = await loop.run_in_executor(self._executor, self._run, texts)
+            vectors = await loop.run_in_executor(self._executor, self._run, list(rows))
         except Exception as error:  # noqa: BLE001 - handed to those who asked, whatever it is
             for request in batch:
                 if not request.vector.done():
                     request.vector.set_exception(error)
             return
-        for request, vector in zip(batch, vectors, strict=True):
+        for request in batch:
             if not request.vector.done():
-                request.vector.set_result(vector)
+                request.vector.set_result(vectors[rows[request.text]])

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 TEXTS_PER_REQUEST = 128
 CONNECT_SECONDS = 5
+# Somebody waits: the words alone are searched for where the endpoint is away.
+QUESTION_CONNECT_SECONDS = 2
 QUESTION_SECONDS = 15
+QUESTION_RETRIES = 1
 KNOWN_DIMENSIONS = {
     "text-embedding-3-small": 1536,
     "text-embedding-3-large": 3072,
@@ -52,12 +55,17 @@ class OpenAIEmbedder:
         self._name = name
         self._dimension = KNOWN_DIMENSIONS.get(name)
         self._asking = Lock()
-        self._question_seconds = min(QUESTION_SECONDS, answer_seconds)
         self._options: dict[str, Any] = {
             "base_url": base_url or None,
             "api_key": api_key or "none",
             "max_retries": max_retries,
             "timeout": openai.Timeout(answer_seconds, connect=CONNECT_SECONDS),
+        }
+        self._question_options = self._options | {
+            "max_retries": min(max_retries, QUESTION_RETRIES),
+            "timeout": openai.Timeout(
+                min(QUESTION_SECONDS, answer_seconds), connect=QUESTION_CONNECT_SECONDS
+            ),
         }
         self._client = openai.OpenAI(**self._options)
         self._async_clients = PerLoop(self._make_async_client)
@@ -95,7 +103,9 @@ class OpenAIEmbedder:
             await client.close()
 
     def _make_async_client(self) -> openai.AsyncOpenAI:
-        return openai.AsyncOpenAI(**self._options, http_client=openai.DefaultAioHttpClient())
+        return openai.AsyncOpenAI(
+            **self._question_options, http_client=openai.DefaultAioHttpClient()
+        )
 
     def _request(self, texts: Sequence[str]) -> np.ndarray:
         with told_plainly(_described(self.model)):
@@ -105,9 +115,7 @@ class OpenAIEmbedder:
     async def _request_async(self, texts: Sequence[str]) -> np.ndarray:
         client = self._async_clients.get()
         with told_plainly(_described(self.model)):
-            response = await client.embeddings.create(
-                model=self._name, input=_sendable(texts), timeout=self._question_seconds
-            )
+            response = await client.embeddings.create(model=self._name, input=_sendable(texts))
             return self._vectors(response, len(texts))
 
     def _vectors(self, response: CreateEmbeddingResponse, count: int) -> np.ndarray:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from retrieval.query.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from decimal import Decimal
 
-    from retrieval.query.run import Dropped
+    from retrieval.query.run import Dropped, Run
     from retrieval.types import Hit, ModelCall
 
     # Whether so much more may be spent, in US dollars; None: the price is not known.
@@ -45,3 +45,21 @@ class Notes:
     reserve: Reserve = _always
     calls: list[ModelCall] = field(default_factory=list["ModelCall"])
     degraded: list[str] = field(default_factory=list[str])
+    # What cached vectors would have cost.
+    saved_usd: Decimal = Decimal(0)
+
+    def note_degraded(self, part: str) -> None:
+        if part not in self.degraded:
+            self.degraded.append(part)
+
+
+def notes_of(run: Run) -> Notes:
+    """The run's own lists."""
+    return Notes(run.clock, reserve_from(run), run.outcome.calls, run.degraded)
+
+
+def reserve_from(run: Run) -> Reserve:
+    async def reserve(amount: Decimal | None) -> bool:
+        return amount == 0 or await run.purse.reserve(run.id, amount)
+
+    return reserve

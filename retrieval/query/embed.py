@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from decimal import Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
 
+import numpy as np
+import structlog
+from django.conf import settings
+
+from ragadmin.errors import BudgetExceeded, ConfigurationError, ProviderError
 from retrieval.providers.embedders import get_embedder
+from retrieval.providers.reranker import is_own_network
+from retrieval.providers.rest import Rest
+from retrieval.query import embedding_cache
+from retrieval.query.context import Notes, notes_of
+from retrieval.query.pricing import FREE_EMBEDDERS, price_call
+from retrieval.types import ModelCall, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-
     from retrieval.query.run import Run
-    from tenants.config import Caller
+    from tenants.config import Caller, TenantConfig
+
+log = structlog.get_logger("ragadmin.query")
+
+# For an endpoint, its retry with it. The models in this process answer, however long the queue.
+LONGEST_WAIT = 10.0
 
 
 def start_embedding(run: Run) -> None:
@@ -22,8 +40,8 @@ def start_embedding(run: Run) -> None:
         run.embedding = asyncio.create_task(_embed(run))
 
 
-async def question_vector(run: Run) -> np.ndarray:
-    """The unit vector of `run.question`. Raises ProviderError."""
+async def question_vector(run: Run) -> np.ndarray | None:
+    """The unit vector of `run.question`; None where the embedder is away, which is noted."""
     if run.vector is None:
         task = run.embedding or asyncio.create_task(_embed(run))
         run.embedding = task
@@ -31,9 +49,22 @@ async def question_vector(run: Run) -> np.ndarray:
     return run.vector
 
 
-async def embed_texts(caller: Caller, texts: Sequence[str]) -> np.ndarray:
-    """Unit vectors, float32 of shape (len(texts), dimension). Raises ProviderError."""
-    return await get_embedder(caller.tenant.embedding_model).embed_questions(texts)
+async def _embed(run: Run) -> np.ndarray | None:
+    notes = notes_of(run)
+    vectors = await try_to_embed(run.caller, [run.question], notes)
+    if notes.saved_usd:
+        run.outcome.saved["embedding"] = notes.saved_usd
+    return None if vectors is None else vectors[0]
+
+
+async def try_to_embed(caller: Caller, texts: Sequence[str], notes: Notes) -> np.ndarray | None:
+    """As embed_texts; None where the embedder is away, or nothing may be spent on it."""
+    try:
+        return await embed_texts(caller, texts, notes)
+    except (ProviderError, ConfigurationError, BudgetExceeded) as error:
+        log.warning("embedder_failed", reason=error.code)
+        notes.note_degraded("embedder")
+        return None
 
 
 async def embed_question(caller: Caller, question: str) -> np.ndarray:
@@ -41,6 +72,68 @@ async def embed_question(caller: Caller, question: str) -> np.ndarray:
     return (await embed_texts(caller, [question]))[0]
 
 
-async def _embed(run: Run) -> np.ndarray:
-    with run.clock.span("embed", model=run.caller.tenant.embedding_model):
-        return await embed_question(run.caller, run.question)
+async def embed_texts(
+    caller: Caller, texts: Sequence[str], notes: Notes | None = None
+) -> np.ndarray:
+    """Unit vectors, float32 of shape (len(texts), dimension). Raises ProviderError,
+    ConfigurationError, BudgetExceeded."""
+    notes, tenant = notes or Notes(), caller.tenant
+    with notes.clock.span("embed", model=tenant.embedding_model) as span:
+        vectors = await embedding_cache.look_up(tenant, texts)
+        missing = [n for n, vector in enumerate(vectors) if vector is None]
+        span.attributes["cached"] = not missing
+        if kept := [
+            text for text, vector in zip(texts, vectors, strict=True) if vector is not None
+        ]:
+            notes.saved_usd += _priced(tenant, kept).cost_usd or Decimal(0)
+        if missing:
+            wanted = [texts[n] for n in missing]
+            made = await _make(tenant, wanted, notes)
+            await embedding_cache.keep(tenant, wanted, made)
+            for n, vector in zip(missing, made, strict=True):
+                vectors[n] = vector
+    return np.stack(cast("list[np.ndarray]", vectors))
+
+
+async def _make(tenant: TenantConfig, texts: Sequence[str], notes: Notes) -> np.ndarray:
+    call = _priced(tenant, texts)
+    if not await notes.reserve(call.cost_usd):
+        raise BudgetExceeded("The budget does not allow to embed the question.")
+    embedder = get_embedder(tenant.embedding_model)
+    if tenant.embedding_model.startswith(FREE_EMBEDDERS):
+        return embedding_cache.rounded(await embedder.embed_questions(texts))
+    rest = _rest(tenant.embedding_model)
+    if rest.is_on:
+        raise ProviderError("The embedding model failed a moment ago.", code="model_unreachable")
+    try:
+        async with asyncio.timeout(LONGEST_WAIT):
+            vectors = await embedder.embed_questions(texts)
+    except TimeoutError:
+        rest.begin()
+        raise ProviderError(
+            "The embedding model did not answer in time.", code="model_timeout"
+        ) from None
+    except ProviderError as error:
+        if not error.permanent:
+            rest.begin()
+        raise
+    notes.calls.append(call)
+    return embedding_cache.rounded(vectors)
+
+
+@lru_cache(maxsize=64)
+def _rest(model: str) -> Rest:
+    return Rest()
+
+
+def _priced(tenant: TenantConfig, texts: Sequence[str]) -> ModelCall:
+    """What has no price and runs in our own network costs nothing."""
+    kind, _, name = tenant.embedding_model.partition(":")
+    if tenant.embedding_model.startswith(FREE_EMBEDDERS):
+        return ModelCall("embedding", kind, name, Usage(), Decimal(0))
+    embedder = get_embedder(tenant.embedding_model)
+    tokens = sum(embedder.count_tokens(text) for text in texts)
+    call = price_call(tenant, "embedding", kind, name, Usage(tokens, estimated=True))
+    if call.cost_usd is None and is_own_network(urlsplit(settings.OPENAI_BASE_URL).hostname or ""):
+        return replace(call, cost_usd=Decimal(0))
+    return call

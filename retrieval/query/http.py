@@ -18,11 +18,9 @@ from retrieval.query import openai_routes
 from retrieval.query.access import RESPONSE_HEADERS, asker_of
 from retrieval.query.answer import answer
 from retrieval.query.body import read_json
-from retrieval.query.clock import Clock
-from retrieval.query.embed import embed_question
 from retrieval.query.failures import known_error
 from retrieval.query.request import parse_answer, parse_search, parse_tuning
-from retrieval.query.retrieve import find
+from retrieval.query.searching import search_documents
 from retrieval.query.streams import EventStream, event
 
 if TYPE_CHECKING:
@@ -65,12 +63,8 @@ async def stream_answer(request: Request) -> Response:
 async def post_search(request: Request) -> Response:
     caller = await asker_of(request)
     body = await read_json(request)
-    caller, wanted = parse_tuning(body, caller), parse_search(body)
-    clock = Clock()
-    hits = await find(caller, wanted, await embed_question(caller, wanted.question))
-    return JSONResponse(
-        {"hits": [hit.as_json() for hit in hits], "duration_ms": round(clock.now(), 1)}
-    )
+    caller = parse_tuning(body, caller)
+    return JSONResponse(await search_documents(caller, parse_search(body, caller.tenant)))
 
 
 async def _stream(caller: Caller, asked: AnswerRequest) -> EventStream:

@@ -12,7 +12,7 @@ from tenants.config import tune
 
 if TYPE_CHECKING:
     from retrieval.types import Message, SearchMode
-    from tenants.config import Caller
+    from tenants.config import Caller, TenantConfig
 
 LONGEST_QUESTION = 8_000
 MOST_HITS = 50
@@ -76,19 +76,28 @@ def parse_tuning(body: dict[str, Any], caller: Caller) -> Caller:
             "Only an admin of the tenant, or a key with the scope admin, may try other settings.",
             code="scope_missing",
         )
+    if "top_k" in changes:
+        _top_k(changes)
+    least = changes.get("min_similarity", 0)
+    if isinstance(least, bool) or not isinstance(least, int | float) or not -1 <= least <= 1:
+        raise _invalid("min_similarity", "min_similarity is a number from -1 to 1.")
     return tune(caller, changes)
 
 
-def parse_search(body: dict[str, Any]) -> SearchRequest:
-    """The body of POST /api/v1/search/. Raises InvalidRequest naming the field."""
-    mode = body.get("mode", "hybrid")
+def parse_search(body: dict[str, Any], tenant: TenantConfig | None = None) -> SearchRequest:
+    """The body of POST /api/v1/search/; what is not said is as `tenant` has it. Raises
+    InvalidRequest naming the field."""
+    mode = body.get("mode") or (tenant.query.search_mode if tenant else "hybrid")
     if mode not in SEARCH_MODES:
         raise _invalid("mode", f"mode is one of {', '.join(SEARCH_MODES)}.")
+    is_tuned = tenant is not None and bool(body.get("settings"))
     return SearchRequest(
         question=clean_question(body.get("question")),
-        top_k=_top_k(body),
+        top_k=tenant.top_k if tenant and is_tuned and "top_k" not in body else _top_k(body),
         mode=mode,
         filters=_filters(body.get("filters") or {}),
+        rerank=None if body.get("rerank") is None else _flag(body, "rerank", False),
+        explain=_flag(body, "explain", is_tuned),
     )
 
 

@@ -47,7 +47,7 @@ async def rerank(
     if reranker is None or len(hits) < 2:
         return None
     if _rest.is_on:
-        notes.degraded.append("reranker")
+        notes.note_degraded("reranker")
         return None
     call = _priced(caller, reranker)
     with notes.clock.span("rerank", candidates=len(hits), model=reranker.name) as span:
@@ -56,7 +56,7 @@ async def rerank(
             return None
         scores = await _scores(reranker, question, hits)
     if scores is None:
-        notes.degraded.append("reranker")
+        notes.note_degraded("reranker")
         return None
     notes.calls.append(call)
     scored = [replace(hit, rerank_score=score) for hit, score in zip(hits, scores, strict=True)]

@@ -6,18 +6,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from retrieval.query.context import Context, Notes
+from retrieval.query.context import Context, Notes, reserve_from
 from retrieval.query.diversity import choose
-from retrieval.query.embed import question_vector
+from retrieval.query.embed import question_vector, try_to_embed
 from retrieval.query.neighbours import with_neighbours
 from retrieval.query.request import SearchRequest
 from retrieval.query.rerank import rerank, rerank_count
 from retrieval.query.search import search
+from retrieval.query.search_statement import Probe
 from tenants.pool import tenant_transaction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from decimal import Decimal
 
     import numpy as np
 
@@ -37,10 +37,6 @@ MMR_CANDIDATES = 30
 async def retrieve(run: Run) -> None:
     """Sets the outcome's hits, and by the way what they cost. Raises ProviderError, Unavailable."""
     vector = await question_vector(run)
-
-    async def reserve(amount: Decimal | None) -> bool:
-        return await run.purse.reserve(run.id, amount)
-
     context = await find_context(
         run.caller,
         search_request(run),
@@ -48,7 +44,7 @@ async def retrieve(run: Run) -> None:
         vector,
         run.rewrites,
         clock=run.clock,
-        reserve=reserve,
+        reserve=reserve_from(run),
     )
     outcome = run.outcome
     outcome.hits, outcome.dropped = context.hits, context.dropped
@@ -77,22 +73,22 @@ async def find_context(
     caller: Caller,
     request: SearchRequest,
     question: str,
-    vector: np.ndarray,
+    vector: np.ndarray | None,
     rewrites: Sequence[str] = (),
     *,
     clock: Clock | None = None,
     reserve: Reserve | None = None,
 ) -> Context:
-    """The same for the same documents, settings, levels, question and rewrites.
+    """The same for the same documents, settings, levels, question and rewrites. Without a vector
+    the words alone are searched for.
 
-    Raises ProviderError, Unavailable. Stages are spans of `clock`; `reserve` is asked before
-    anything is paid.
+    Raises Unavailable. Stages are spans of `clock`; `reserve` is asked before anything is paid.
     """
     notes = Notes()
     notes.clock, notes.reserve = clock or notes.clock, reserve or notes.reserve
-    settings = caller.tenant.query
-    found, revision = await _search(caller, replace(request, question=question), vector, notes)
-    count = rerank_count(caller, request)
+    probes = await _probes(caller, question, vector, rewrites, notes)
+    found, revision = await _search(caller, replace(request, question=question), probes, notes)
+    settings, count = caller.tenant.query, rerank_count(caller, request)
     ordered = await rerank(caller, question, found[:count], notes) if count else None
     ranked = [*ordered, *found[count:]] if ordered else found
     hits, dropped = choose(ranked, request.top_k, settings.mmr_lambda)
@@ -112,21 +108,36 @@ async def find(caller: Caller, request: SearchRequest, vector: np.ndarray) -> li
     return list((await find_context(caller, request, request.question, vector)).hits)
 
 
+async def _probes(
+    caller: Caller,
+    question: str,
+    vector: np.ndarray | None,
+    rewrites: Sequence[str],
+    notes: Notes,
+) -> list[Probe]:
+    """The question first. Rewrites are left out where they cannot be embedded."""
+    probes = [Probe(question, vector)]
+    if rewrites and vector is not None:
+        found = await try_to_embed(caller, rewrites, notes)
+        probes += map(Probe, rewrites, found) if found is not None else []
+    return probes
+
+
 async def _search(
-    caller: Caller, request: SearchRequest, vector: np.ndarray, notes: Notes
+    caller: Caller, request: SearchRequest, probes: Sequence[Probe], notes: Notes
 ) -> tuple[list[Hit], int]:
     """More than are to be shown, where they are to be put into order; the revision they are from."""
-    wants_variety = caller.tenant.query.mmr_lambda < 1
-    count = max(
-        request.top_k + SPARE,
-        rerank_count(caller, request),
-        MMR_CANDIDATES if wants_variety else 0,
-    )
+    mode = "keyword" if probes[0].vector is None else request.mode
     with notes.clock.span("search") as span:
         async with tenant_transaction(caller.tenant) as connection:
-            found = await search(
-                connection, caller, replace(request, top_k=count), vector, embeddings=wants_variety
-            )
+            wanted = replace(request, top_k=_candidates(caller, request), mode=mode)
+            wants_variety = caller.tenant.query.mmr_lambda < 1
+            found = await search(connection, caller, wanted, probes, embeddings=wants_variety)
             revision = connection.corpus_revision
         span.attributes["hits"] = len(found)
     return found, revision
+
+
+def _candidates(caller: Caller, request: SearchRequest) -> int:
+    varied = MMR_CANDIDATES if caller.tenant.query.mmr_lambda < 1 else 0
+    return max(request.top_k + SPARE, rerank_count(caller, request), varied)

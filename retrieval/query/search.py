@@ -18,7 +18,7 @@ import numpy as np
 from psycopg import sql
 
 from retrieval.query.keywords import read_keywords
-from retrieval.query.search_statement import Probe, compose, values
+from retrieval.query.search_statement import WORDING_WEIGHT, Probe, compose, values
 from retrieval.types import Hit
 from retrieval.vectors import read_vector
 
@@ -34,6 +34,8 @@ __all__ = ["Probe", "search"]
 # So much more than the tenant's least similarity the best hit has to reach, by its words or by
 # being more similar: measured to withhold about one in a hundred answers that there are.
 EVIDENCE = 0.35
+# Where there is no vector: the share of the question's words that the best hit has to hold.
+WORDS_ALONE = 0.5
 # Goes on along the index until enough rows pass the filters.
 SEARCH_INDEX = """
 SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true)
@@ -75,8 +77,12 @@ async def search(
 
 def _suffices(tenant: TenantConfig, rows: Sequence[dict[str, Any]]) -> bool:
     """Whether what was found bears on the question at all. A least similarity of 0 asks nothing."""
+    if tenant.min_similarity <= 0:
+        return True
+    if any(row["evidence"] is None for row in rows):
+        return max(row["score"] for row in rows) >= WORDS_ALONE * WORDING_WEIGHT
     best = max((row["evidence"] for row in rows), default=0.0)
-    return tenant.min_similarity <= 0 or best >= tenant.min_similarity + EVIDENCE
+    return best >= tenant.min_similarity + EVIDENCE
 
 
 def _hit(row: dict[str, Any], rank: int) -> Hit:
@@ -88,7 +94,7 @@ def _hit(row: dict[str, Any], rank: int) -> Hit:
         heading_path=row["heading_path"],
         text=row["text"],
         score=row["score"],
-        similarity=row["similarity"],
+        similarity=row["similarity"] or 0.0,
         access_level=row["access_level"],
         rank=rank,
         ordinal=row["ordinal"],

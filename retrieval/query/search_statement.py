@@ -44,7 +44,7 @@ HEAVIEST = """
 SELECT id, NULL::bigint AS vector_place, row_number() OVER (ORDER BY weight DESC, id) AS keyword_place
 FROM (
     SELECT id, -(term_weights <#> %(idf_{n})s::sparsevec) AS weight FROM retrieval_chunk
-    WHERE terms && %(terms_{n})s::integer[] AND {readable}
+    WHERE ({holding}) AND {readable}
     ORDER BY weight DESC LIMIT %(candidates)s
 ) heaviest
 """
@@ -79,10 +79,11 @@ FILTER_CLAUSES = {
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """The question, or a rewrite of it, with its unit vector."""
+    """The question, or a rewrite of it, with its unit vector; without one it is searched for by its
+    words alone, in the mode `keyword`."""
 
     question: str
-    vector: np.ndarray
+    vector: np.ndarray | None
 
 
 def compose(
@@ -120,9 +121,16 @@ def _sides(
                 tenant.embedding_dimension, indexed=tenant.hnsw_ef > 0, parameter=f"vector_{number}"
             )
             sides.append(NEAREST.format(distance=nearest, readable=readable))
-        if request.mode != "vector" and words.rarest:
-            sides.append(HEAVIEST.format(n=number, readable=readable))
+        if request.mode != "vector" and words.idf:
+            sides.append(HEAVIEST.format(n=number, holding=_holding(words), readable=readable))
     return " UNION ALL ".join(f"({side})" for side in sides)
+
+
+def _holding(words: Keywords) -> str:
+    """One condition for each look into the index."""
+    rare = f"terms && '{{{','.join(map(str, words.rare))}}}'::integer[]"
+    pairs = [f"terms @> '{{{one},{other}}}'::integer[]" for one, other in words.pairs]
+    return " OR ".join([rare, *pairs] if words.rare else pairs)
 
 
 def values(
@@ -140,12 +148,13 @@ def values(
         **dict(request.filters),
     }
     for number, (probe, words) in enumerate(zip(probes, keywords, strict=True)):
-        found[f"vector_{number}"] = as_halfvec(probe.vector)
+        found[f"vector_{number}"] = None if probe.vector is None else as_halfvec(probe.vector)
         found[f"idf_{number}"] = as_sparsevec(words.idf)
-        found[f"terms_{number}"] = words.rarest
     if len(probes) > 1:
-        vectors = np.stack([probe.vector for probe in probes])
-        found["meaning"] = as_halfvec(np.asarray(shares, np.float32) @ vectors)
+        vectors = [probe.vector for probe in probes if probe.vector is not None]
+        whole = len(vectors) == len(probes)
+        mean = np.asarray(shares, np.float32) @ np.stack(vectors) if whole else None
+        found["meaning"] = None if mean is None else as_halfvec(mean)
     return found
 
 

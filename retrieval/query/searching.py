@@ -1,0 +1,87 @@
+"""POST /api/v1/search/: what an answer would be made from, by the very path of answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from retrieval.providers.reranker import get_reranker
+from retrieval.query.budget import Purse, open_purse
+from retrieval.query.context import reserve_from
+from retrieval.query.embed import question_vector
+from retrieval.query.pricing import FREE_EMBEDDERS
+from retrieval.query.request import AnswerRequest
+from retrieval.query.retrieve import find_context
+from retrieval.query.run import Run
+from tenants.pool import tenant_transaction
+
+if TYPE_CHECKING:
+    from retrieval.query.context import Context
+    from retrieval.query.request import SearchRequest
+    from retrieval.types import Hit
+    from tenants.config import Caller
+
+
+async def search_documents(caller: Caller, wanted: SearchRequest) -> dict[str, Any]:
+    """The response's body. Raises BudgetExceeded where a search has to be paid, Unavailable."""
+    purse = await open_purse(caller) if _may_cost(caller) else Purse()
+    run = Run(caller, AnswerRequest(wanted.question), wanted.question, purse)
+    try:
+        context = await find_context(
+            caller,
+            wanted,
+            wanted.question,
+            await question_vector(run) if wanted.mode != "keyword" else None,
+            clock=run.clock,
+            reserve=reserve_from(run),
+        )
+        run.outcome.calls += context.calls
+        for part in context.degraded:
+            run.note_degraded(part)
+    finally:
+        await _settle(run)
+    return _body(run, wanted, context)
+
+
+def _may_cost(caller: Caller) -> bool:
+    reranker = get_reranker()
+    is_free = caller.tenant.embedding_model.startswith(FREE_EMBEDDERS)
+    return not is_free or (reranker is not None and not reranker.is_free)
+
+
+async def _settle(run: Run) -> None:
+    if any(call.cost_usd for call in run.outcome.calls):
+        async with tenant_transaction(run.caller.tenant) as connection:
+            await run.purse.settle(connection, run.id, run.outcome.calls)
+    else:
+        await run.purse.give_back()
+
+
+def _body(run: Run, wanted: SearchRequest, context: Context) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "hits": [hit.as_json() for hit in context.hits],
+        "reranked": context.is_reranked,
+        "degraded": run.degraded,
+        "duration_ms": round(run.clock.now(), 1),
+    }
+    if not wanted.explain:
+        return body
+    return body | {
+        "hits": [explained(hit, "shown") for hit in context.hits],
+        "dropped": [explained(one.hit, one.fate) for one in context.dropped],
+        "saved_tokens": context.saved_tokens,
+        "corpus_revision": context.corpus_revision,
+        "spans": [span.as_json() for span in run.clock.spans],
+    }
+
+
+def explained(hit: Hit, fate: str) -> dict[str, Any]:
+    """The contract's keys, where the hit came from, and what became of it."""
+    return hit.as_json() | {
+        "heading_path": hit.heading_path,
+        "ordinal": hit.ordinal,
+        "vector_place": hit.vector_place,
+        "keyword_place": hit.keyword_place,
+        "rerank_score": hit.rerank_score,
+        "shown": hit.shown or hit.text,
+        "fate": fate,
+    }

@@ -13,7 +13,7 @@ from django.utils import timezone
 from retrieval.canaries.calls import Browser, Reply, call_hot, new_client
 from retrieval.canaries.corpus import ACCESS_LEVELS, prepare_canaries
 from retrieval.providers.embedders import close_embedders
-from retrieval.query.generate import close_clients
+from retrieval.query.clients import close_clients
 from tenants.access import caller_of_key
 from tenants.config import Caller
 from tenants.isolation.runs import LONGEST_RUN

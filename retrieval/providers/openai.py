@@ -6,6 +6,7 @@ rest of an answer, and only the text and the usage are wanted here.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +19,18 @@ from retrieval.providers.openai_errors import Endpoint, told_plainly
 from retrieval.types import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from retrieval.types import Message
 
 CONNECT_SECONDS = 5.0
-# The longest silence: before the first token, and between two.
+# The longest silence between two tokens. Before the first one, the caller says how long.
 SILENCE_SECONDS = 60.0
+FIRST_TOKEN_SECONDS = 20.0
 MOST_CONNECTIONS = 4_000
 # A line of a stream is a few hundred bytes; one this long is not from a chat endpoint.
 LONGEST_LINE = 1_000_000
+NOT_DATA = (b":", b"event:", b"id:", b"retry:")
 
 
 class OpenAIChat:
@@ -39,7 +42,9 @@ class OpenAIChat:
         self._client = openai.AsyncOpenAI(
             base_url=base_url or None,
             api_key=api_key or "none",
-            max_retries=1,
+            # Whoever asks decides whether to ask again, or somebody else: the client would sleep for
+            # as long as a rate limit says.
+            max_retries=0,
             timeout=openai.Timeout(silence_seconds, connect=CONNECT_SECONDS),
             http_client=openai.DefaultAioHttpClient(
                 limits=httpx2.Limits(
@@ -52,77 +57,130 @@ class OpenAIChat:
         await self._client.close()
 
     async def stream(
-        self, *, model: str, messages: Sequence[Message], max_tokens: int
+        self,
+        *,
+        model: str,
+        messages: Sequence[Message],
+        max_tokens: int,
+        temperature: float | None = None,
+        stop: Sequence[str] = (),
+        first_token_seconds: float = FIRST_TOKEN_SECONDS,
     ) -> AsyncGenerator[Delta, None]:
-        """The answer piece by piece; the last pieces carry the finish reason and the usage.
+        """The answer piece by piece, never without text before the last; what one read brought is one
+        piece. The last carries the finish reason, and the usage if the endpoint counts it.
 
         Raises ProviderError: model_unreachable, model_timeout, model_error, model_invalid, or
         model_interrupted when the endpoint stops before it said that it was done.
         """
+        chunks = Chunks()
         with told_plainly(_described(model)):
-            async with self._client.chat.completions.with_streaming_response.create(
-                model=model,
-                # In extra_body, because the client walks through `messages` at 2 ms an answer.
-                messages=[],
-                extra_body={
-                    "messages": [{"role": m.role, "content": m.content} for m in messages],
-                    "max_tokens": max_tokens,
-                    "stream": True,
-                    "stream_options": {"include_usage": True},
-                },
-            ) as response:
-                finished = False
-                async for data in _events(response.iter_bytes()):
-                    delta = _delta(data)
-                    finished = finished or delta.finish_reason is not None
-                    yield delta
-        if not finished:
+            async with (
+                asyncio.timeout(first_token_seconds) as deadline,
+                self._client.chat.completions.with_streaming_response.create(
+                    model=model,
+                    # In extra_body, because the client walks through `messages` at 2 ms an answer.
+                    messages=[],
+                    extra_body=_body(messages, max_tokens, temperature, stop),
+                ) as response,
+            ):
+                async for piece in response.iter_bytes():
+                    text = chunks.read(piece)
+                    if deadline.when() is not None and (text or chunks.is_thinking):
+                        deadline.reschedule(None)
+                    if text:
+                        yield Delta(text)
+                    if chunks.error is not None:
+                        raise chunks.error
+                    if chunks.is_done:
+                        break
+            chunks.check_rest()
+        if not chunks.is_done and chunks.finish_reason is None:
             raise ProviderError(
                 f"The model {model} stopped in the middle of its answer: ask again.",
                 code="model_interrupted",
             )
+        yield Delta("", chunks.usage, chunks.finish_reason or "stop")
 
 
-async def _events(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """The `data:` payloads of a server-sent event stream, up to `[DONE]`."""
-    buffer = b""
-    async for piece in pieces:
-        buffer += piece
-        *lines, buffer = buffer.split(b"\n")
-        if len(buffer) > LONGEST_LINE:
-            raise ValueError("line too long")
-        for line in lines:
-            text = line.strip()
-            if not text or text.startswith((b":", b"event:", b"id:", b"retry:")):
-                continue
-            if not text.startswith(b"data:"):
-                raise ValueError("not an event stream")
-            payload = text[5:].strip()
-            if payload == b"[DONE]":
-                return
-            yield payload
-    if buffer.strip() and not buffer.lstrip().startswith(b"data:"):
+def _body(
+    messages: Sequence[Message], max_tokens: int, temperature: float | None, stop: Sequence[str]
+) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "messages": [{"role": m.role, "content": m.content} for m in messages],
+        "max_tokens": max_tokens,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if temperature is not None:
+        body["temperature"] = temperature
+    if stop:
+        body["stop"] = list(stop)
+    return body
+
+
+class Chunks:
+    """Reads the bytes of a chat stream. What was readable before an error is not lost with it."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self.usage: Usage | None = None
+        self.finish_reason: str | None = None
+        self.is_done = self.is_thinking = False
+        self.error: Exception | None = None
+
+    def read(self, piece: bytes) -> str:
+        """The text that has come with `piece`."""
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        texts: list[str] = []
+        try:
+            for line in lines:
+                if payload := _payload(line):
+                    texts.append(self._take(payload))  # noqa: PERF401 - kept if the next one fails
+            if len(self._rest) > LONGEST_LINE:
+                raise ValueError("line too long")
+        except (ProviderError, ValueError, KeyError, TypeError, AttributeError) as error:
+            self.error = error
+        return "".join(texts)
+
+    def check_rest(self) -> None:
+        """Raises ValueError for a body that was never an event stream."""
+        if not self.is_done:
+            _payload(self._rest)
+
+    def _take(self, payload: bytes) -> str:
+        if payload == b"[DONE]":
+            self.is_done = True
+            return ""
+        chunk: dict[str, Any] = json.loads(payload)
+        if "error" in chunk:
+            raise _reported(chunk["error"])
+        usage = chunk.get("usage")
+        if usage:
+            self.usage = Usage(int(usage["prompt_tokens"]), int(usage["completion_tokens"]))
+        choices = chunk["choices"] if "choices" in chunk or not usage else []
+        if not choices:
+            return ""
+        choice = choices[0]
+        self.finish_reason = choice.get("finish_reason") or self.finish_reason
+        delta = choice.get("delta") or {}
+        # Not for the reader, but a sign of life from a model that thinks before it speaks.
+        self.is_thinking = bool(delta.get("reasoning_content") or delta.get("reasoning"))
+        return delta.get("content") or ""
+
+
+def _payload(line: bytes) -> bytes:
+    """What follows `data:`. Raises ValueError for what is no line of an event stream."""
+    text = line.strip()
+    if text.startswith(b"data:"):
+        return text[5:].strip()
+    if text and not text.startswith(NOT_DATA):
         raise ValueError("not an event stream")
+    return b""
 
 
-def _delta(data: bytes) -> Delta:
-    """Raises ValueError, KeyError, TypeError or AttributeError for what is not a chat chunk."""
-    chunk: dict[str, Any] = json.loads(data)
-    if "error" in chunk:
-        error = chunk["error"]
-        text = error.get("message") if isinstance(error, dict) else error
-        raise ProviderError(f"The model endpoint reported: {str(text)[:300]}")
-    usage = chunk.get("usage")
-    counted = Usage(int(usage["prompt_tokens"]), int(usage["completion_tokens"])) if usage else None
-    choices = chunk["choices"] if "choices" in chunk or not usage else []
-    if not choices:
-        return Delta(usage=counted)
-    choice = choices[0]
-    return Delta(
-        text=(choice.get("delta") or {}).get("content") or "",
-        usage=counted,
-        finish_reason=choice.get("finish_reason"),
-    )
+def _reported(error: Any) -> ProviderError:
+    text = error.get("message") if isinstance(error, dict) else error
+    return ProviderError(f"The model endpoint reported: {str(text)[:300]}")
 
 
 def _described(model: str) -> Endpoint:

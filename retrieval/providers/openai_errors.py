@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import openai
@@ -33,7 +36,7 @@ def told_plainly(endpoint: Endpoint) -> Iterator[None]:
     model_interrupted for a connection that ended in the middle."""
     try:
         yield
-    except (openai.APIConnectionError, httpx2.TimeoutException) as error:
+    except (openai.APIConnectionError, httpx2.TimeoutException, TimeoutError) as error:
         raise _connection_error(endpoint, error) from error
     except openai.APIStatusError as error:
         raise _status_error(endpoint, error) from error
@@ -54,7 +57,7 @@ def told_plainly(endpoint: Endpoint) -> Iterator[None]:
 
 def _connection_error(endpoint: Endpoint, error: Exception) -> ProviderError:
     """A refused connection reaches us as a connect timeout; both mean that nobody answers there."""
-    late = isinstance(error, (openai.APITimeoutError, httpx2.TimeoutException))
+    late = isinstance(error, (openai.APITimeoutError, httpx2.TimeoutException, TimeoutError))
     if late and not isinstance(error.__cause__, httpx2.ConnectTimeout):
         return ProviderError(
             f"{endpoint.subject} did not answer in time: try again, or choose another model.",
@@ -73,8 +76,23 @@ def _status_error(endpoint: Endpoint, error: openai.APIStatusError) -> ProviderE
         404: f"check {endpoint.address} and the model's name",
         429: "it limits the rate or the budget is used up; wait a little",
     }.get(error.status_code, "try again, or choose another model")
+    extra: dict[str, Any] = {"upstream_status": error.status_code}
+    if seconds := _retry_after(error.response.headers.get("retry-after", "")):
+        extra["retry_after"] = seconds
     return ProviderError(
         f"{endpoint.subject} answered {error.status_code}: {advice}.",
-        extra={"upstream_status": error.status_code},
+        extra=extra,
         permanent=error.status_code in PERMANENT,
     )
+
+
+def _retry_after(header: str) -> float:
+    """In seconds; 0 for none, for a date that has passed and for what cannot be read."""
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError):
+            return 0.0
+    return max(0.0, seconds) if math.isfinite(seconds) else 0.0

@@ -1,4 +1,5 @@
-"""Citations checked while they stream: a number that cites nothing never reaches the reader."""
+"""Citations checked while they stream: a number that cites nothing never reaches the reader, and an
+image is none, because showing it would ask somebody else's server for it."""
 
 from __future__ import annotations
 
@@ -23,22 +24,30 @@ class CitationFilter:
 
     def __init__(self, ranks: Sequence[int]) -> None:
         self._known = frozenset(ranks)
-        self._held = ""
+        self._held = self._last = ""
         self.cited: dict[int, None] = {}
 
     def feed(self, text: str) -> str:
         """The text that may be shown now."""
         if not self._held and "[" not in text:
+            self._last = text[-1:] or self._last
             return text
         pending = self._held + text
         begun = _OPEN.search(pending)
         self._held = pending[begun.start() :] if begun else ""
         ready = pending[: begun.start()] if begun else pending
-        return _WHOLE.sub(self._checked, ready) if "[" in ready else ready
+        return self._without_images(_WHOLE.sub(self._checked, ready) if "[" in ready else ready)
 
     def finish(self) -> str:
         rest, self._held = self._held, ""
-        return rest
+        return self._without_images(rest)
+
+    def _without_images(self, text: str) -> str:
+        """A blank between the two signs that make an image of a Markdown link."""
+        if self._last == "!" and text.startswith("["):
+            text = f" {text}"
+        self._last = text[-1:] or self._last
+        return text.replace("![", "! [")
 
     def _checked(self, match: re.Match[str]) -> str:
         numbers = [int(part) for part in match[1].split(",")]

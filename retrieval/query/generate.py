@@ -3,91 +3,162 @@
 from __future__ import annotations
 
 import contextlib
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from ragadmin.errors import ProviderError
 from retrieval.providers import extractive
-from retrieval.providers.base import Delta
-from retrieval.providers.openai import OpenAIChat
-from retrieval.providers.per_loop import PerLoop
+from retrieval.query import breaker, llm_cache
+from retrieval.query.asking import Prompt, Reply
+from retrieval.query.attempts import NO_MODEL, Attempts, book, first_reply
 from retrieval.query.citations import CitationFilter, cite
 from retrieval.query.embed import embed_texts
-from retrieval.query.pricing import FREE_EMBEDDERS, estimate_usage, price_call
+from retrieval.query.neutral import without_citations
+from retrieval.query.pricing import FREE_EMBEDDERS, price_call
 from retrieval.query.prompt import build_messages
+from retrieval.query.routing import largest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from retrieval.providers.base import Delta
+    from retrieval.query.llm_cache import KeptReply
     from retrieval.query.routing import Choice, Plan
     from retrieval.query.run import Run
-    from tenants.config import ModelEndpoint
+    from retrieval.types import Usage
 
 NOTHING_FOUND = "The documents you may read hold nothing near enough to this question to answer it."
 
-_clients: PerLoop[dict[tuple[str, str], OpenAIChat]] = PerLoop(dict)
+
+class Writing:
+    """The answer as it is being written: what the model said, and what of it is shown."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.checked = CitationFilter([hit.rank for hit in run.outcome.hits])
+        self.raw: list[str] = []
+        self.usage: Usage | None = None
+        self.is_ended = False
+
+    def take(self, delta: Delta) -> str:
+        """The text that may be shown now."""
+        if delta.finish_reason is not None:
+            self.is_ended = True
+            self.usage, self.run.outcome.finish_reason = delta.usage, delta.finish_reason
+        self.raw.append(delta.text)
+        return self.show(self.checked.feed(delta.text))
+
+    def show(self, text: str) -> str:
+        outcome = self.run.outcome
+        if text:
+            outcome.first_token_ms = outcome.first_token_ms or self.run.clock.now()
+            outcome.answer += text
+        return text
+
+    def show_whole(self, text: str) -> str:
+        return self.show(self.checked.feed(text) + self.checked.finish())
 
 
 async def generate(run: Run, plan: Plan) -> AsyncGenerator[str, None]:
     """The checked text, kept on the outcome as it comes, so that a cut-off answer is kept too.
 
-    Raises ProviderError while it is read.
+    Between models it falls back until the first text is there. Raises ProviderError.
     """
-    outcome = run.outcome
-    checked = CitationFilter([hit.rank for hit in outcome.hits])
-    outcome.route = plan.decision(plan.model)
-    with run.clock.span("generate", model=plan.model):
-        async with contextlib.aclosing(_pieces(run, plan)) as pieces:
-            async for delta in pieces:
-                outcome.usage = delta.usage or outcome.usage
-                if text := checked.feed(delta.text):
-                    outcome.first_token_ms = outcome.first_token_ms or run.clock.now()
-                    outcome.answer += text
+    outcome, writing, prompt = run.outcome, Writing(run), _prompt(run)
+    with run.clock.span("generate") as span:
+        reply = await _begin(run, plan, prompt)
+        span.attributes["model"] = outcome.route.model if outcome.route else ""
+        if not isinstance(reply, Reply):
+            yield writing.show_whole(reply)
+        else:
+            try:
+                if text := writing.take(reply.first):
                     yield text
-    if rest := checked.finish():
-        outcome.answer += rest
-        yield rest
-    outcome.citations = cite(checked.cited, outcome.hits, run.question)
+                async with contextlib.aclosing(reply.rest) as rest:
+                    async for delta in rest:
+                        if text := writing.take(delta):
+                            yield text
+            except ProviderError as error:
+                breaker.note_failure(reply.choice, error)
+                raise
+            finally:
+                _book(run, reply.choice, prompt, writing)
+            if text := writing.show(writing.checked.finish()):
+                yield text
+            await _end_well(run, reply.choice, prompt, writing)
+    outcome.citations = cite(writing.checked.cited, outcome.hits, run.question)
 
 
-def _pieces(run: Run, plan: Plan) -> AsyncGenerator[Delta, None]:
-    if not run.outcome.hits:
-        run.outcome.abstained = True
-        return _say(NOTHING_FOUND)
-    if not plan.choices:
-        return _quote(run)
-    return _ask(run, plan.choices[0])
-
-
-async def _ask(run: Run, choice: Choice) -> AsyncGenerator[Delta, None]:
-    messages = build_messages(run.question, run.outcome.hits, run.history)
-    limit = run.request.max_tokens or run.caller.tenant.query.answer_tokens
-    pieces = chat_client(choice.endpoint).stream(
-        model=choice.model, messages=messages, max_tokens=limit
-    )
-    try:
-        async with contextlib.aclosing(pieces):
-            async for delta in pieces:
-                yield delta
-    finally:
-        _book(run, choice)
-
-
-def _book(run: Run, choice: Choice) -> None:
+async def _begin(run: Run, plan: Plan, prompt: Prompt) -> Reply | str:
+    """A model that has begun to answer, or all of an answer that needs none."""
     outcome = run.outcome
-    if not outcome.usage.input_tokens:
-        outcome.usage = estimate_usage(run.question, outcome.hits, outcome.answer)
-    provider = choice.endpoint.name
-    outcome.calls.append(
-        price_call(run.caller.tenant, "generation", provider, choice.model, outcome.usage)
+    outcome.route = plan.decision(plan.model)
+    if not outcome.hits:
+        outcome.abstained = True
+        return NOTHING_FOUND
+    if plan.choices:
+        attempts = Attempts()
+        reply = await first_reply(run, plan, prompt, attempts)
+        if isinstance(reply, Reply):
+            return reply
+        if reply is not None:
+            return _serve(run, reply)
+        _do_without(run, plan, attempts)
+    return "\n\n".join(
+        f"“{without_citations(quote.text)}” [{quote.n}]" for quote in await choose_quotes(run)
     )
 
 
-async def _say(text: str) -> AsyncGenerator[Delta, None]:
-    yield Delta(text, finish_reason="stop")
+def _prompt(run: Run) -> Prompt:
+    request, query = run.request, run.caller.tenant.query
+    history = run.history if run.history_in_prompt else ()
+    temperature = query.temperature if request.temperature is None else request.temperature
+    return Prompt(
+        build_messages(run.question, run.outcome.hits, history, query.instructions),
+        request.max_tokens or query.answer_tokens,
+        temperature,
+        request.stop,
+        query.first_token_seconds,
+    )
 
 
-async def _quote(run: Run) -> AsyncGenerator[Delta, None]:
-    for place, quote in enumerate(await choose_quotes(run)):
-        yield Delta(("\n\n" if place else "") + f"“{quote.text}” [{quote.n}]")
+def _do_without(run: Run, plan: Plan, attempts: Attempts) -> None:
+    """No model answers. Raises ProviderError where the caller wanted one by name and it failed."""
+    if attempts.refusal:
+        run.purse.step = NO_MODEL
+    elif plan.is_named and attempts.error is not None:
+        raise attempts.error
+    else:
+        run.note_degraded("model")
+    reasons = [*attempts.reasons, "the passages are quoted"]
+    run.outcome.route = plan.decision(extractive.MODEL, tuple(attempts.tried), reasons)
+
+
+def _serve(run: Run, kept: KeptReply) -> str:
+    outcome = run.outcome
+    outcome.cache, outcome.cached_at = "llm", kept.kept_at
+    outcome.finish_reason = kept.finish_reason
+    model = outcome.route.model if outcome.route else ""
+    before = price_call(run.caller.tenant, "generation", "", model, kept.usage).cost_usd
+    if before:
+        outcome.saved["cache"] = outcome.saved.get("cache", Decimal(0)) + before
+    return kept.text
+
+
+def _book(run: Run, choice: Choice, prompt: Prompt, writing: Writing) -> None:
+    usage = book(run, choice, prompt, writing.usage, "".join(writing.raw))
+    paid, large = run.outcome.calls[-1].cost_usd, largest(run.caller.tenant)
+    if large is None or paid is None or large.model == choice.model:
+        return
+    whole = price_call(run.caller.tenant, "generation", "", large.model, usage).cost_usd
+    if whole is not None and whole > paid:
+        run.outcome.saved["routing"] = whole - paid
+
+
+async def _end_well(run: Run, choice: Choice, prompt: Prompt, writing: Writing) -> None:
+    breaker.note_success(choice)
+    if writing.is_ended:
+        await llm_cache.keep(run, choice, prompt, "".join(writing.raw), run.outcome.usage)
 
 
 async def choose_quotes(run: Run) -> list[extractive.Quote]:
@@ -97,17 +168,3 @@ async def choose_quotes(run: Run) -> list[extractive.Quote]:
         return extractive.choose(quotes)
     vectors = await embed_texts(run.caller, [quote.text for quote in quotes])
     return extractive.choose(quotes, vectors @ run.vector)
-
-
-def chat_client(endpoint: ModelEndpoint) -> OpenAIChat:
-    """This event loop's client of the endpoint; its connections are kept between questions."""
-    clients, key = _clients.get(), (endpoint.base_url, endpoint.api_key)
-    if key not in clients:
-        clients[key] = OpenAIChat(base_url=endpoint.base_url, api_key=endpoint.api_key)
-    return clients[key]
-
-
-async def close_clients() -> None:
-    """Closes this event loop's clients."""
-    for client in (_clients.forget() or {}).values():
-        await client.close()

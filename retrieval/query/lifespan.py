@@ -10,7 +10,8 @@ from django.conf import settings
 
 from ragadmin.errors import RagadminError
 from retrieval.providers.embedders import close_embedders, get_embedder
-from retrieval.query.generate import close_clients
+from retrieval.providers.reranker import close_reranker
+from retrieval.query.clients import close_clients
 from retrieval.query.redis_store import close_redis
 from tenants import revision
 from tenants.pool import close_pool, open_pool
@@ -38,6 +39,7 @@ async def serve(receive: Receive, send: Send) -> None:
                 task.cancel()
             await close_clients()
             await close_embedders()
+            await close_reranker()
             await close_redis()
             await close_pool()
             await send({"type": "lifespan.shutdown.complete"})

@@ -8,7 +8,8 @@ import pytest
 
 from ragadmin.embedded.redis import EmbeddedRedis
 from retrieval.mock_model.server import start_server
-from retrieval.query.generate import close_clients
+from retrieval.query import breaker
+from retrieval.query.clients import close_clients
 from retrieval.query.redis_store import close_redis
 from tenants.access import tenant_config
 from tenants.config import Caller, ModelEndpoint
@@ -41,8 +42,9 @@ def public_caller(caller):
 
 @pytest.fixture
 async def loop_resources():
-    """Closes what the hot path keeps for each event loop."""
+    """Closes what the hot path keeps for each event loop, and forgets which models failed."""
     yield
+    breaker.forget_all()
     await close_clients()
     await close_redis()
     await close_pool()

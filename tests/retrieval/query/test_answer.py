@@ -131,7 +131,7 @@ async def test_no_connection_is_held_while_the_model_speaks(caller, mock_url):
             if isinstance(event, StageStarted) and event.stage == "generating":
                 waiting.release()
 
-    asking = asyncio.gather(*(ask_and_tell(place) for place in range(10)))
+    asking = asyncio.gather(*(ask_and_tell() for _ in range(10)))
     for _ in range(10):
         await waiting.acquire()
     async with asyncio.timeout(1):  # the pool may still be opening connections it no longer needs

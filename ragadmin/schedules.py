@@ -22,6 +22,7 @@ SCHEDULES = (
     Schedule("Look after re-indexing", "retrieval.tasks.tend_generations", 20),
     Schedule("Measure vector indexes", "retrieval.tasks.measure_vector_indexes", 24 * 3600),
     Schedule("Look after moves of tenants", "tenants.tasks.tend_moves", 60),
+    Schedule("Give back lapsed reservations", "tenants.tasks.give_back_reservations", 60),
     Schedule("Sweep away left files", "tenants.tasks.sweep_leftovers", 3600),
     Schedule("Check isolation", "retrieval.canaries.tasks.check_isolation", 24 * 3600),
     Schedule(

@@ -9,9 +9,14 @@ from django.contrib.auth.models import Group
 from tenants.models import (
     ApiKey,
     AuditEvent,
+    Budget,
+    BudgetPeriod,
+    BudgetReservation,
     DocumentJob,
     IsolationRun,
     Membership,
+    ModelPrice,
+    ModelRoute,
     Provider,
     SchemaVersion,
     SyncJob,
@@ -66,6 +71,39 @@ class ApiKeyRows(ShownRows):
 class ProviderRows(ShownRows):
     list_display = ("name", "base_url", "small_model", "large_model", "is_default")
     exclude = ("api_key_encrypted",)
+
+
+@admin.register(ModelRoute)
+class ModelRouteRows(ShownRows):
+    list_display = ("tenant", "tier", "position", "provider", "model")
+    list_filter = ("tier",)
+    list_select_related = ("tenant", "provider")
+
+
+@admin.register(ModelPrice)
+class ModelPriceRows(ShownRows):
+    list_display = ("model", "tenant", "unit", "input_usd", "output_usd", "updated_at")
+    list_select_related = ("tenant",)
+    search_fields = ("model",)
+
+
+@admin.register(Budget)
+class BudgetRows(ShownRows):
+    list_display = ("tenant", "api_key", "period", "amount_usd", "updated_at")
+    list_filter = ("period",)
+    list_select_related = ("tenant", "api_key")
+
+
+@admin.register(BudgetPeriod)
+class BudgetPeriodRows(ShownRows):
+    list_display = ("budget", "starts_on", "spent_usd", "reserved_usd")
+    list_select_related = ("budget",)
+
+
+@admin.register(BudgetReservation)
+class BudgetReservationRows(ShownRows):
+    list_display = ("answer_id", "period", "amount_usd", "expires_at")
+    list_select_related = ("period",)
 
 
 @admin.register(SyncSchedule)

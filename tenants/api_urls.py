@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.urls import path
 
 from tenants import api
+from tenants.budget_api import BudgetView
 
 urlpatterns = [
     path("tenants/", api.TenantList.as_view()),
@@ -10,6 +11,7 @@ urlpatterns = [
     path("tenants/<slug:slug>/move/", api.TenantMoveView.as_view()),
     path("tenants/<slug:slug>/keys/", api.KeyList.as_view()),
     path("tenants/<slug:slug>/keys/<uuid:key_id>/", api.KeyDetail.as_view()),
+    path("budget/", BudgetView.as_view()),
     path("members/", api.MemberList.as_view()),
     path("members/<int:member_id>/", api.MemberDetail.as_view()),
 ]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 DAY, MONTH = "day", "month"
 ADJECTIVES = {DAY: "daily", MONTH: "monthly"}
@@ -39,7 +39,7 @@ FROM public.tenants_budget b
 LEFT JOIN public.tenants_apikey k ON k.id = b.api_key_id
 LEFT JOIN public.tenants_budgetperiod p ON p.budget_id = b.id AND p.starts_on =
     CASE b.period WHEN 'day' THEN %(day)s ELSE %(month)s END
-WHERE b.tenant_id = %(tenant_id)s
+WHERE b.tenant_id = %(tenant_id)s AND k.revoked_at IS NULL
     AND (%(every_key)s OR b.api_key_id IS NULL OR b.api_key_id = %(api_key_id)s)
 ORDER BY b.api_key_id NULLS FIRST, b.period
 """
@@ -68,7 +68,12 @@ class Today:
 
 
 def today_in(zone: str, now: datetime | None = None) -> Today:
-    return Today(zone, (now or datetime.now(UTC)).astimezone(ZoneInfo(zone)).date())
+    """Of a zone that this machine does not know, in UTC."""
+    at = now or datetime.now(UTC)
+    try:
+        return Today(zone, at.astimezone(ZoneInfo(zone)).date())
+    except (ZoneInfoNotFoundError, ValueError):
+        return Today("UTC", at.astimezone(UTC).date())
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from typing import TYPE_CHECKING, Any
+from zoneinfo import available_timezones
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
@@ -14,6 +15,7 @@ from ragadmin.errors import Conflict, InvalidRequest
 from tenants.audit import record_event
 from tenants.context import tenant_context
 from tenants.indexing import INDEXING_SETTINGS, prepare_change
+from tenants.keys import MOST_QUESTIONS
 from tenants.models import ApiKey, Membership, Tenant, User
 from tenants.query_settings import DEFAULTS, change_settings, read_settings
 from tenants.tables import TenantModel
@@ -118,6 +120,16 @@ def _give_to_owners(tenant: Tenant, levels: list[str], actor: User | str) -> Non
 
 
 def _validate(row: Tenant, changes: dict[str, Any]) -> None:
+    if "timezone" in changes and row.timezone not in available_timezones():
+        raise InvalidRequest(
+            f"There is no time zone {row.timezone!r}: name one such as Europe/Berlin.",
+            extra={"field": "timezone"},
+        )
+    if row.questions_per_minute is not None and row.questions_per_minute > MOST_QUESTIONS:
+        raise InvalidRequest(
+            f"questions_per_minute is at most {MOST_QUESTIONS:,}; null: no limit.",
+            extra={"field": "questions_per_minute"},
+        )
     if not math.isfinite(row.min_similarity):  # no comparison with NaN fails, so no validator does
         raise InvalidRequest(
             "min_similarity is a number from 0 to 1.", extra={"field": "min_similarity"}

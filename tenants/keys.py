@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 TENANT_SCOPES = ("query", "ingest", "admin")
 OPERATOR_SCOPE = "operator"
 LONGEST_NAME = 100
+MOST_QUESTIONS = 1_000_000  # a minute
 USE_NOTED_EVERY = timedelta(minutes=1)
 
 
@@ -88,6 +89,7 @@ def create_api_key(
     name: str,
     scopes: Sequence[str],
     access_levels: Sequence[str] = (),
+    questions_per_minute: int | None = None,
     created_by: User | None = None,
     actor: str = "",
 ) -> tuple[ApiKey, str]:
@@ -97,6 +99,7 @@ def create_api_key(
     """
     name = name.strip()
     _check(tenant, name, scopes, access_levels)
+    _check_limit(questions_per_minute)
     key = f"rag-{secrets.token_urlsafe(32)}"
     row = ApiKey.objects.create(
         tenant=tenant,
@@ -105,6 +108,7 @@ def create_api_key(
         key_hash=hash_key(key),
         scopes=list(scopes),
         access_levels=list(access_levels or (tenant.access_levels if tenant else ())),
+        questions_per_minute=questions_per_minute,
         created_by=created_by,
     )
     record_event(
@@ -114,8 +118,23 @@ def create_api_key(
         target=name,
         prefix=row.prefix,
         scopes=row.scopes,
+        questions_per_minute=questions_per_minute,
     )
     return row, key
+
+
+def limit_key(row: ApiKey, questions_per_minute: int | None, *, actor: User | str | None) -> None:
+    """How many questions a minute may be asked with it; None: no more than with the tenant's others."""
+    _check_limit(questions_per_minute)
+    before = row.questions_per_minute
+    row.questions_per_minute = questions_per_minute
+    row.save(update_fields=["questions_per_minute"])
+    if before != questions_per_minute:
+        changed = [before, questions_per_minute]
+        record_event(
+            "api_key.limited", actor=actor, tenant=row.tenant, target=row.name, prefix=row.prefix,
+            questions_per_minute=changed,
+        )  # fmt: skip
 
 
 def issue_key(
@@ -125,6 +144,7 @@ def issue_key(
     scopes: Sequence[str],
     access_levels: Sequence[str],
     granter: Granter,
+    questions_per_minute: int | None = None,
 ) -> tuple[ApiKey, str]:
     """A key made by somebody of the tenant: it opens no more than they can open themselves."""
     check_levels(granter, tenant, access_levels)
@@ -133,6 +153,7 @@ def issue_key(
         name=name,
         scopes=scopes,
         access_levels=access_levels,
+        questions_per_minute=questions_per_minute,
         created_by=granter.person,
         actor=str(granter.actor),
     )
@@ -164,4 +185,12 @@ def _check(
         raise InvalidRequest(
             f"The tenant has no access level {unknown[0]!r}; it has {', '.join(tenant.access_levels)}.",
             extra={"field": "access_levels"},
+        )
+
+
+def _check_limit(questions_per_minute: int | None) -> None:
+    if questions_per_minute is not None and not 0 < questions_per_minute <= MOST_QUESTIONS:
+        raise InvalidRequest(
+            f"questions_per_minute is a whole number from 1 to {MOST_QUESTIONS:,}; null: no limit.",
+            extra={"field": "questions_per_minute"},
         )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from tenants.keys import TENANT_SCOPES
+from tenants.keys import MOST_QUESTIONS, TENANT_SCOPES
 from tenants.models import ApiKey, Membership, Provider, Tenant, TenantMove
+from tenants.query_settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +39,16 @@ def levels_field(**options: Any) -> Any:
     )
 
 
+def per_minute_field() -> Any:
+    return serializers.IntegerField(
+        min_value=1,
+        max_value=MOST_QUESTIONS,
+        allow_null=True,
+        required=False,
+        help_text="How many questions may be asked a minute; null: no limit.",
+    )
+
+
 class NextSettingsSerializer(serializers.Serializer[Tenant]):
     embedding_model = serializers.CharField(source="next_embedding_model", read_only=True)
     embedding_dimension = serializers.IntegerField(
@@ -51,6 +63,9 @@ class TenantSerializer(serializers.ModelSerializer[Tenant]):
     access_levels = levels_field()
     next = serializers.SerializerMethodField(
         help_text="The settings that documents are being indexed anew with; null: none."
+    )
+    query_settings = serializers.SerializerMethodField(
+        help_text="How questions are searched, cached and answered: every setting as it is in force."
     )
 
     class Meta:
@@ -68,10 +83,17 @@ class TenantSerializer(serializers.ModelSerializer[Tenant]):
             "top_k",
             "min_similarity",
             "provider",
+            "timezone",
+            "questions_per_minute",
+            "query_settings",
             "corpus_revision",
             "created_at",
         )
         read_only_fields = fields
+
+    @extend_schema_field({"type": "object", "additionalProperties": True})
+    def get_query_settings(self, tenant: Tenant) -> dict[str, Any]:
+        return asdict(read_settings(tenant.query_settings))
 
     @extend_schema_field(NextSettingsSerializer(allow_null=True))
     def get_next(self, tenant: Tenant) -> dict[str, Any] | None:
@@ -101,6 +123,11 @@ class TenantChangeSerializer(StrictSerializer):
     access_levels = levels_field(required=False)
     provider = serializers.SlugRelatedField(
         slug_field="name", queryset=Provider.objects.all(), allow_null=True, required=False
+    )
+    timezone = serializers.CharField(max_length=60, required=False)
+    questions_per_minute = per_minute_field()
+    query_settings = serializers.DictField(
+        required=False, help_text="The settings that change, by name; the others stay."
     )
 
 
@@ -138,6 +165,7 @@ class KeySerializer(serializers.ModelSerializer[ApiKey]):
             "prefix",
             "scopes",
             "access_levels",
+            "questions_per_minute",
             "created_at",
             "last_used_at",
             "revoked_at",
@@ -151,6 +179,7 @@ class KeyCreateSerializer(StrictSerializer):
         child=serializers.ChoiceField(TENANT_SCOPES), allow_empty=False, default=["query"]
     )
     access_levels = levels_field(required=False, default=list)
+    questions_per_minute = per_minute_field()
 
 
 class NewKeySerializer(KeySerializer):

@@ -10,6 +10,7 @@ from kombu.exceptions import KombuError
 from ragadmin.celery import app
 from ragadmin.errors import RagadminError
 from tenants.archive import jobs
+from tenants.budgets import give_back_lapsed
 from tenants.leftovers import sweep_files
 from tenants.models import Tenant, TenantMove
 from tenants.moving.request import (
@@ -76,3 +77,11 @@ def sweep_leftovers() -> None:
     jobs.forget_old_uploads()
     if swept:
         log.info("leftovers swept away", tenants=swept)
+
+
+@app.task
+def give_back_reservations() -> None:
+    """Every minute: what processes had reserved of budgets and ended before they settled."""
+    count = give_back_lapsed()
+    if count:
+        log.info("reservations given back", count=count)

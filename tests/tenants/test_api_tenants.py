@@ -93,6 +93,8 @@ def test_operator_changes_settings(api, tenant):
         "chunk_tokens": 300,
         "access_levels": ["public", "board"],
         "provider": provider.name,
+        "timezone": "Europe/Berlin",
+        "questions_per_minute": 600,
     }
     response = api("patch", f"{tenant.slug}/", wanted)
     assert response.status_code == 200
@@ -101,9 +103,27 @@ def test_operator_changes_settings(api, tenant):
     assert (back["provider"], back["status"], back["top_k"]) == (None, "active", 9)
 
 
+def test_query_settings_change_one_by_one(api, tenant):
+    path = f"{tenant.slug}/"
+    assert api("get", path).json()["query_settings"]["multi_query"] == "off"
+    api("patch", path, {"query_settings": {"multi_query": "auto", "compress": True}})
+    shown = api("patch", path, {"query_settings": {"compress": False}}).json()["query_settings"]
+    assert (shown["multi_query"], shown["compress"], shown["neighbours"]) == ("auto", False, 0)
+    tenant.refresh_from_db()
+    assert tenant.query_settings == {"multi_query": "auto"}
+
+
 @pytest.mark.parametrize(
     "body",
     [
+        {"timezone": "Nowhere/Atlantis"},
+        {"timezone": ""},
+        {"questions_per_minute": 0},
+        {"questions_per_minute": 10**9},
+        {"query_settings": {"colour": "red"}},
+        {"query_settings": {"compress": 1}},
+        {"query_settings": {"rewrites": 99}},
+        {"query_settings": []},
         {"top_k": 0},
         {"min_similarity": 1.5},
         {"min_similarity": "nan"},
@@ -121,6 +141,8 @@ def test_bad_change_saves_nothing(api, tenant, body):
     assert response.status_code == 400
     before = Tenant.objects.get(pk=tenant.pk)
     assert (before.top_k, before.min_similarity, before.slug) == (5, 0.2, tenant.slug)
+    assert (before.timezone, before.questions_per_minute) == ("UTC", None)
+    assert before.query_settings == {}
 
 
 def test_unknown_tenant_is_not_found(api):
@@ -130,8 +152,10 @@ def test_unknown_tenant_is_not_found(api):
 
 def test_key_is_shown_once_works_and_is_revoked(api, tenant):
     path = f"{tenant.slug}/keys/"
-    made = api("post", path, {"name": "CI", "scopes": ["admin"], "access_levels": ["public"]})
+    wanted = {"scopes": ["admin"], "access_levels": ["public"], "questions_per_minute": 60}
+    made = api("post", path, {"name": "CI", **wanted})
     assert made.status_code == 201
+    assert made.json()["questions_per_minute"] == 60
     assert made["Cache-Control"] == "no-store"
     headers = {"Authorization": f"Bearer {made.json()['key']}"}
     assert Client().get("/api/v1/members/", headers=headers).status_code == 200
@@ -156,6 +180,8 @@ def test_key_of_another_tenant_is_not_found(api, tenant, cast):
         {"name": "x", "scopes": []},
         {"name": " "},
         {"name": "x", "access_levels": ["secret"]},
+        {"name": "x", "questions_per_minute": 0},
+        {"name": "x", "questions_per_minute": "many"},
     ],
 )
 def test_bad_key_is_refused(api, tenant, body):

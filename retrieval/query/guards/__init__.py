@@ -9,18 +9,16 @@ from __future__ import annotations
 from retrieval.query.guards.differences import (
     check_dates,
     check_joining,
-    check_modality,
     check_negation,
     check_numbers,
     check_opposites,
-    check_tense,
-    check_verb_forms,
     check_words,
 )
 from retrieval.query.guards.direction import check_direction
 from retrieval.query.guards.matching import match_words
+from retrieval.query.guards.modality import check_modality, check_tense, check_verb_forms
 from retrieval.query.guards.question_word import check_question_word
-from retrieval.query.guards.reading import read
+from retrieval.query.guards.reading import read_both
 from retrieval.query.guards.refusal import Refusal
 from retrieval.query.guards.roles import check_roles
 
@@ -43,7 +41,7 @@ def may_serve(question: str, cached: str) -> Refusal | None:
     if max(len(question), len(cached)) > LONGEST_QUESTION:
         return Refusal("length", "too long to compare word by word")
     # The same answer whichever of the two was asked first.
-    a, b = (read(text) for text in sorted((question, cached)))
+    a, b = read_both(*sorted((question, cached)))
     if not a.words or not b.words:
         return Refusal("words", "nothing to compare")
     found = check_question_word(a, b)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from retrieval.query.guards import function_words as fw
 from retrieval.query.guards.lexicon import words
 from retrieval.query.guards.matching import opposites_between
+from retrieval.query.guards.modality import is_enabling, is_possibility
 from retrieval.query.guards.question_word import SAID_BY_ASKING
+from retrieval.query.guards.reading import is_empty
 from retrieval.query.guards.refusal import Refusal
 from retrieval.query.guards.stems import is_past_form, key_of
 
@@ -86,66 +88,6 @@ def check_opposites(_a: Reading, _b: Reading, match: Match) -> Refusal | None:
     return Refusal("opposites", f"{found[0].said} and {found[1].said}") if found else None
 
 
-def check_modality(a: Reading, b: Reading, _match: Match) -> Refusal | None:
-    if "how to" in (a.asked, b.asked):
-        return None
-    one, other = _modality(a), _modality(b)
-    if one == other:
-        return None
-    if "" in (a.asked, b.asked) and one | other == {"able"}:
-        return None
-    both_open = not {a.asked, b.asked} & {"yes or no"}
-    if both_open and not (one and other) and "must" not in one | other:
-        return None
-    return _refusal("modality", sorted(one), sorted(other))
-
-
-def _modality(reading: Reading) -> set[str]:
-    return {name for name, words in fw.MODALITIES.items() if reading.texts & words}
-
-
-def check_tense(a: Reading, b: Reading, _match: Match) -> Refusal | None:
-    one, other = _tense(a), _tense(b)
-    if one == other or not _are_tenses_apart({one, other}, a, b):
-        return None
-    return Refusal("tense", f"{one or 'present'} and {other or 'present'}")
-
-
-def _are_tenses_apart(tenses: set[str], a: Reading, b: Reading) -> bool:
-    supposed = {"happen", "happens", "if"} & (a.texts | b.texts)
-    if "" in tenses:
-        return "future" in tenses and a.asked == b.asked not in ("", "how to") and not supposed
-    if "past" in tenses:
-        return True
-    if "would" in tenses:
-        return a.asked == "yes or no"
-    if "perfect" in tenses:
-        return a.asked in ("yes or no", "who", "when", "?howlong")
-    return not supposed
-
-
-def _tense(reading: Reading) -> str:
-    if reading.texts & fw.PAST:
-        return "past"
-    if reading.texts & fw.FUTURE:
-        return "future"
-    if "would" in reading.texts:
-        return "would"
-    if "been" in reading.texts or reading.tokens[0].text in ("has", "have"):
-        return "perfect"
-    return "present" if reading.texts & fw.PRESENT else ""
-
-
-def check_verb_forms(a: Reading, b: Reading, match: Match) -> Refusal | None:
-    """ "Who leads" is not "who led", where no auxiliary tells the tense."""
-    if (a.texts | b.texts) & fw.AUXILIARIES or a.asked in ("", "how to", "yes or no"):
-        return None
-    for one, other in match.pairs:
-        if one.key == other.key and is_past_form(one.text) != is_past_form(other.text):
-            return Refusal("tense", f"{one.text} and {other.text}")
-    return None
-
-
 def check_joining(a: Reading, b: Reading, _match: Match) -> Refusal | None:
     """ "Passport and visa" is not "passport or visa"."""
     one, other = ({"and", "or"} & reading.texts for reading in (a, b))
@@ -160,7 +102,7 @@ def check_words(a: Reading, b: Reading, match: Match) -> Refusal | None:
         named = SAID_BY_ASKING.get(asked, frozenset())
         one, other = ([w for w in words if not _is_named(w, named)] for words in (one, other))
     one, other = ([w for w in x if not _is_asked_thing(w, a, b)] for x in (one, other))
-    if one and other or any(not _is_light(word) for word in (*one, *other)):
+    if one and other or any(not _is_light(w, a, b, match) for w in (*one, *other)):
         names = any(word.is_name for word in (*one, *other))
         return _refusal(
             "names" if names else "words", [w.said for w in one], [w.said for w in other]
@@ -169,6 +111,7 @@ def check_words(a: Reading, b: Reading, match: Match) -> Refusal | None:
 
 
 def _is_asked_thing(word: Word, a: Reading, b: Reading) -> bool:
+    """What the kind of question says already."""
     asked = {a.asked, b.asked}
     if "?howlong" in asked and (word.text == "last" or word.key in _UNIT_KEYS):
         return True
@@ -177,7 +120,11 @@ def _is_asked_thing(word: Word, a: Reading, b: Reading) -> bool:
     if word.text == "available":
         # "Is parking available" asks whether there is any; "how many rooms are available" does not.
         return asked <= {"yes or no", ""}
-    return "how to" in asked and word.text in ("process", "procedure", "method", "instructions")
+    if asked == {"where"} and word.text in fw.FOUND_THERE:
+        return True
+    if "yes or no" in asked and is_enabling(word.text):
+        return is_possibility(b if word in a.words else a)
+    return "how to" in asked and word.text in _OF_INSTRUCTIONS
 
 
 def _telling(words: Iterable[Word], reading: Reading, other: Reading) -> list[Word]:
@@ -186,8 +133,36 @@ def _telling(words: Iterable[Word], reading: Reading, other: Reading) -> list[Wo
     return [word for word in words if not (speaks and word.key in _PERSON_KEYS)]
 
 
-def _is_light(word: Word) -> bool:
-    return word.text in fw.LIGHT or word.key in _LIGHT_KEYS
+def _is_light(word: Word, a: Reading, b: Reading, match: Match) -> bool:
+    if word.text in fw.LIGHT or word.text in fw.LIGHT_ADVERBS or word.key in _LIGHT_KEYS:
+        return True
+    reading, side = (a, 0) if word in a.words else (b, 1)
+    if word.key in _LIGHT_VERB_KEYS:
+        return _stands_as_verb(word, reading)
+    matched = (pair[side] for pair in match.pairs)
+    return word.key in _CLASS_KEYS and _says_only_class(word, reading, matched)
+
+
+def _stands_as_verb(word: Word, reading: Reading) -> bool:
+    """Behind "to" or who does it; or behind a noun, with no other noun to follow."""
+    before = reading.tokens[word.at - 1] if word.at else None
+    if before is None or before.text in _BEFORE_NOUNS:
+        return False
+    if before.text in ("is", "are", "was", "were"):
+        return is_past_form(word.text)
+    if before.text == "to" or before.text in fw.PRONOUNS or before.text in fw.AUXILIARIES:
+        return True
+    following = reading.tokens[word.at + 1] if word.at + 1 < len(reading.tokens) else None
+    return following is None or is_empty(following)
+
+
+def _says_only_class(word: Word, reading: Reading, matched: Iterable[Word]) -> bool:
+    """ "CSV file" beside "CSV", "the city of Rome" beside "Rome", "which city" beside "what"."""
+    before = reading.tokens[word.at - 1].text if word.at else ""
+    after = reading.tokens[word.at + 1].text if word.at + 1 < len(reading.tokens) else ""
+    if before in ("which", "what", "?what") or after == "of":
+        return True
+    return any(w.at in (word.at - 1, word.at + 1) and (w.is_name or w.is_number) for w in matched)
 
 
 def _is_named(word: Word, nouns: frozenset[str]) -> bool:
@@ -198,7 +173,16 @@ def _keys(listed: Iterable[str]) -> frozenset[str]:
     return frozenset(key_of(word) for word in listed)
 
 
+_OF_INSTRUCTIONS = words(
+    "process procedure procedures method instructions steps all new best right correct "
+    "proper good easiest"
+)
 _LIGHT_KEYS = _keys(fw.LIGHT)
+_LIGHT_VERB_KEYS = _keys(fw.LIGHT_VERBS)
+_BEFORE_NOUNS = (fw.BREAKS - {"to"}) | words(
+    "a an the my your our their his her any this that is are ?what"
+)
+_CLASS_KEYS = _keys(fw.CLASSES)
 _UNIT_KEYS = _keys(words("second minute hour day week month year"))
 _PERSON_KEYS = _keys(fw.PERSONS)
 

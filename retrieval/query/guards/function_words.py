@@ -20,21 +20,23 @@ AUXILIARIES = (
     | words("be been being having can could may might must should would ought need")
 )
 MODALITIES = {
-    "able": words("can could may might ?can allowed permitted permissible"),
+    "able": words("can could may might ?can allow allows allowed permitted permissible"),
     "must": words(
-        "must ?must need needs needed require requires required necessary mandatory compulsory "
+        "must ?must ?need need needs needed require requires required necessary mandatory compulsory "
         "obligatory"
     ),
     "should": words("should ought ?should"),
 }
+NEED = words("need needs ?need")
+MODAL_VERBS = words("can could may might ?can must ?must should ought ?should") | NEED
 # Left out wherever they stand; what they tell is looked at apart.
 EMPTY = PRONOUNS | AUXILIARIES | words("a an the also just really actually exactly basically simply current currently now very quite so "
     "then as any own please ever properly correctly successfully generally respective well even "
     "if when while because that etc ok okay kind about of for at in on to with by s which who "
     "what from where why how whose whether or and but within into onto upon using via like "
     "not never no none nor neither nothing nobody nowhere cannot without require required requires "
-    "needed needs necessary mandatory compulsory obligatory allowed permitted permissible "
-    ", ; : & % + ?is ?can ?must ?should located situated") - {"%", "+"}  # fmt: skip
+    "needed needs necessary mandatory compulsory obligatory allow allows allowed permitted permissible "
+    ", ; : & % + ?is ?can ?must ?need ?should located situated") - {"%", "+"}  # fmt: skip
 BREAKS = words(
     "of for in on at about with to by from if when while because , ; : after before during using "
     "via as without and or but & per under over between through into onto within against than since "
@@ -59,7 +61,31 @@ NEGATIONS = words("not never no none nor neither nothing nobody nowhere without"
 # Forgiven when only one side has them: they add nothing to what is asked.
 LIGHT = words(
     "get give take go happen exist occur thing way step guide help "
-    "through during per include find information people possible actual"
+    "through during per between include find information people possible actual "
+    "have contain make let anything something another various different several certain specific "
+    "particular total overall entire whole"
+)
+LIGHT_ADVERBS = words(
+    "already still again yet usually normally typically easily directly officially formally "
+    "personally"
+)
+# Forgiven where they stand as verbs; "travel" before "policy" says which policy.
+LIGHT_VERBS = words(
+    "use offer provide apply done lie look bring receive expect play keep want wish try attempt "
+    "manage perform conduct become remain seem appear consider involve relate concern visit travel "
+    "serve hold work function"
+)
+# Beside a word that says which one, these only say of what class it is.
+CLASSES = words(
+    "file database machine city country town page website program software tool language "
+    "currency device system brand period leave river status area"
+)
+# Where it "is found" is where it is.
+FOUND_THERE = words("find found see seen store stored kept located displayed shown lie lies saved")
+# What can be done is safe, possible or accepted.
+ENABLING = words(
+    "safe ok okay possible possibility suitable available support supports supported compatible "
+    "accept accepts accepted offer offers effective work works dishwashersafe"
 )
 PERSONS = words("employee staff worker people person individual everyone everybody customer user")
 TIMES = words(

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FOLDER = Path(__file__).parent / "lexicon"
+_PHRASES = ("phrases.txt", "phrases_everyday.txt")
+_SYNONYMS = ("synonyms.txt", "synonyms_everyday.txt")
 
 Phrases = dict[tuple[str, ...], tuple[str, ...]]
 
@@ -29,7 +31,7 @@ def read_lines(name: str) -> Iterator[str]:
 def phrases() -> tuple[dict[str, list[int]], Phrases]:
     """How long the phrases are that begin with a word, longest first; what is read for each."""
     instead_of: Phrases = {}
-    for line in read_lines("phrases.txt"):
+    for line in (line for name in _PHRASES for line in read_lines(name)):
         left, _, right = line.rpartition("=")
         for phrase in left.split("|"):
             parts = tuple(phrase.replace("-", " ").replace("'s", "").split())
@@ -67,7 +69,7 @@ def own_stems() -> frozenset[str]:
 @cache
 def listed_words() -> frozenset[str]:
     """All words of the lists, which are no misspellings."""
-    names = ("synonyms.txt", "opposites.txt", "own_stem.txt", "known.txt")
+    names = (*_SYNONYMS, "opposites.txt", "own_stem.txt", "known.txt")
     return frozenset(
         word
         for name in names
@@ -77,8 +79,9 @@ def listed_words() -> frozenset[str]:
 
 
 def synonym_groups() -> Iterator[list[str]]:
-    for line in read_lines("synonyms.txt"):
-        yield line.split()
+    for name in _SYNONYMS:
+        for line in read_lines(name):
+            yield line.split()
 
 
 def opposite_sides() -> Iterator[tuple[list[str], list[str]]]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from retrieval.query.guards.modality import is_possibility
+from retrieval.query.guards.spelling import undoubled
 from retrieval.query.guards.stems import are_opposite, are_synonyms
 from retrieval.query.guards.vocabulary import (
     SHORTEST_WITH_TYPO,
@@ -44,6 +46,8 @@ def match_words(a: Reading, b: Reading) -> Match:
         _take_pairs(left, right, pairs, same)
     if "who" in (a.asked, b.asked):
         _take_pairs(left, right, pairs, _is_deed_and_doer)
+    if is_possibility(a) != is_possibility(b):
+        _take_pairs(left, right, pairs, _is_deed_and_able)
     _drop_joined(left, right, b.words, pairs)
     _drop_joined(right, left, a.words, pairs)
     _drop_repeated(left, a.words)
@@ -80,6 +84,14 @@ def _is_deed_and_doer(one: Word, other: Word) -> bool:
         w.key.partition("+") for w in sorted((one, other), key=_by_key)
     )
     return deed == doer and not none and ending in ("er", "or")
+
+
+def _is_deed_and_able(one: Word, other: Word) -> bool:
+    """ "Can it be transferred" and "is it transferable"."""
+    (deed, _, none), (able, _, ending) = (
+        w.key.partition("+") for w in sorted((one, other), key=_by_key)
+    )
+    return deed == able and not none and ending in ("able", "ible")
 
 
 def _by_key(word: Word) -> int:
@@ -141,11 +153,7 @@ def is_typo(one: str, other: str) -> bool:
 
 def _is_slip(one: str, other: str) -> bool:
     """Two letters swapped, or one of them doubled."""
-    return sorted(one) == sorted(other) or _undoubled(one) == _undoubled(other)
-
-
-def _undoubled(word: str) -> str:
-    return "".join(char for char, after in zip(word, f"{word[1:]} ", strict=True) if char != after)
+    return sorted(one) == sorted(other) or undoubled(one) == undoubled(other)
 
 
 def _tells_apart(one: str, other: str) -> bool:

@@ -18,14 +18,16 @@ _KINDS = {
     "?what": "what", "what": "what", "which": "what", "who": "who", "whose": "who", "?who": "who",
     "when": "when", "where": "where", "?where": "where", "why": "why", "?why": "why",
     "how": "how", "?howto": "how to", "?can": "yes or no", "?must": "yes or no",
+    "?need": "yes or no",
     "?should": "yes or no", "?is": "yes or no",
 }  # fmt: skip
 # No question word at all, as in a search box, leaves these open.
 _LEFT_OPEN = frozenset({"what", "how", "how to", "yes or no"})
 _TIME_NOUNS = words("deadline date openinghours schedule due")
-_DOERS = words(
+DOERS = words(
     "author inventor winner founder owner president ceo king queen leader director manager "
-    "discoverer creator painter composer head minister chairman mayor champion holder person human name"
+    "discoverer creator painter composer head minister chairman mayor champion holder person human name coach boss chancellor pope emperor chief chair contact "
+    "representative speaker captain singer actor architect"
 )
 # The noun that asks for the same, beside "what is" or with no question word at all.
 MEASURES = {
@@ -36,17 +38,24 @@ MEASURES = {
     "?howold": frozenset(("age",)),
     "?howdeep": frozenset(("depth",)),
     "?howheavy": frozenset(("weight", "mass")),
-    "?howmuch": words("amount dose dosage quantity"),
+    "?howmuch": words("amount dose dosage quantity allowance entitlement quota"),
+    "?howloud": frozenset(("noise", "volume", "loudness")),
+    "?howwide": frozenset(("width",)),
+    "?howthick": frozenset(("thickness",)),
+    "?howhot": frozenset(("temperature",)),
     "?howmany": frozenset(("number", "population")),
     "?howoften": frozenset(("frequency",)),
-    "?howlong": words("duration length period time day week month year minute hour"),
+    "?howlong": words(
+        "duration length period time day week month year minute hour statuteoflimitations "
+        "lifespan shelflife halflife"
+    ),
     "cost": words("cost price fee charge fare"),
     "when": _TIME_NOUNS,
     "?whattime": _TIME_NOUNS,
     "?whatday": frozenset(("openinghours", "day", "days")),
     "?whatdate": _TIME_NOUNS,
     "where": frozenset(("location", "address", "place")),
-    "who": _DOERS,
+    "who": DOERS,
     "why": frozenset(("cause", "reason")),
 }  # fmt: skip
 _NEAR = frozenset(
@@ -101,6 +110,8 @@ def _is_subordinate(tokens: Sequence[Token], at: int) -> bool:
 
 def _with_cost(kind: str, tokens: Sequence[Token]) -> str:
     """ "What is the price of" and "how much does ... cost" ask the same."""
+    if kind == "?howtall" and any(t.text in _AMOUNTS for t in tokens):
+        return "cost"
     if kind == "?howmuch":
         return (
             "cost"
@@ -121,7 +132,14 @@ SAID_BY_ASKING = {
     "?howold": frozenset(("age",)),
     "?howdeep": frozenset(("depth",)),
     "?howheavy": frozenset(("weight",)),
-    "?howmuch": frozenset(("amount", "quantity")),
+    "?howmuch": words("amount quantity allowance entitlement quota dose dosage"),
+    "?howloud": frozenset(("noise", "volume", "loudness")),
+    "?howwide": frozenset(("width",)),
+    "?howthick": frozenset(("thickness",)),
+    "?howhot": frozenset(("temperature",)),
+    "who": words(
+        "person employee staff team country player man woman people somebody party company"
+    ),
     "?howmany": frozenset(("number",)),
     "?howoften": frozenset(("frequency",)),
     "?howlong": frozenset(("duration", "length", "period", "time")),
@@ -143,11 +161,15 @@ def _ask_alike(a: Reading, b: Reading) -> bool:
     kinds = frozenset((a.asked, b.asked))
     if kinds in _NEAR or _is_measure_named(a.asked, b) or _is_measure_named(b.asked, a):
         return True
-    if kinds == {"what", "cost"}:
-        plain = a if a.asked == "what" else b
+    if kinds in ({"what", "cost"}, {"", "cost"}):
+        plain = b if a.asked == "cost" else a
         return any(word.text in _AMOUNTS for word in plain.words)
+    if kinds == {"how", "why"}:
+        return bool(a.texts & _ORIGINS or b.texts & _ORIGINS)
     if "" in kinds:
         return bool(kinds & _LEFT_OPEN)
+    if kinds == {"what", "who"}:
+        return _asks_which_person(a if a.asked == "what" else b)
     return kinds == {"what", "how"} and (_compare(a, b) or _asks_state(a, b))
 
 
@@ -160,6 +182,21 @@ def _is_measure_named(kind: str, named: Reading) -> bool:
     if not nouns or named.asked not in ("", "" if kind == "why" else "what"):
         return False
     return any(word.text.rstrip("s") in nouns or word.text in nouns for word in named.words)
+
+
+def _asks_which_person(reading: Reading) -> bool:
+    """ "Which team won" and "who won"; "what did the team win" is no such question."""
+    texts = [token.text for token in reading.tokens[:2]]
+    return len(texts) == 2 and texts[0] in ("which", "what") and _singular(texts[1]) in _WHO
+
+
+def _singular(word: str) -> str:
+    return word.removesuffix("s")
+
+
+# "How do earthquakes occur" asks what "why do they occur" asks.
+_ORIGINS = words("happen happens occur occurs arise arises form forms originate develop develops")
+_WHO = SAID_BY_ASKING["who"]
 
 
 def _asks_state(a: Reading, b: Reading) -> bool:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from retrieval.query.guards import function_words as fw, lexicon
 from retrieval.query.guards.question_word import asked_of
+from retrieval.query.guards.spelling import Replaced, asked_word, meant_beside
 from retrieval.query.guards.stems import key_of
 from retrieval.query.guards.tokens import Token, tokens_of
 from retrieval.query.guards.vocabulary import corrected
@@ -48,16 +49,31 @@ class Reading:
     asked: str
 
 
+def read_both(question: str, other: str) -> tuple[Reading, Reading]:
+    """Each with the words it misspells as the other one spells them."""
+    return (
+        read(question, meant_beside(question, other)),
+        read(other, meant_beside(other, question)),
+    )
+
+
 @lru_cache(maxsize=4096)
-def read(question: str) -> Reading:
+def read(question: str, replaced: Replaced = ()) -> Reading:
+    meant = dict(replaced)
     spelled = [
-        # A capital may begin a name, which is spelled as its owner likes.
-        token._replace(text=corrected(token.text)) if token.raw.islower() else token
-        for token in tokens_of(question)
+        token._replace(text=meant.get(token.text) or _spelled(token, begins=not at))
+        for at, token in enumerate(tokens_of(question))
     ]
     tokens = tuple(_particles_joined(_phrases_replaced(spelled)))
     texts = frozenset(token.text for token in tokens)
     return Reading(tokens, texts, tuple(_words(tokens)), asked_of(tokens))
+
+
+def _spelled(token: Token, *, begins: bool) -> str:
+    # A capital may begin a name, which is spelled as its owner likes.
+    if token.raw.islower():
+        return corrected(asked_word(token.text))
+    return asked_word(token.text) if begins else token.text
 
 
 def _phrases_replaced(tokens: list[Token]) -> list[Token]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from retrieval.query.guards import function_words as fw
 from retrieval.query.guards.direction import are_compared
 from retrieval.query.guards.lexicon import words
+from retrieval.query.guards.question_word import DOERS
 from retrieval.query.guards.refusal import Refusal
 from retrieval.query.guards.stems import is_past_form
 
@@ -21,6 +22,12 @@ Pairs = list[tuple["Word", "Word"]]
 Inverted = tuple[tuple["Word", "Word"], tuple["Word", "Word"]]
 _BE = words("is are was were be been being am get gets got getting")
 _DO = words("do does did")
+_OF_SENTENCES = (
+    fw.AUXILIARIES | (fw.BREAKS - words("of in for on at")) | fw.NEGATIONS | fw.SPEAKERS.keys()
+)
+_NOMINAL = ("tion", "sion", "ment", "ing", "al", "ance", "age", "ure", "ery", "ity", "ness")
+# How many tokens an object may stand behind its verb: "register for my new dog".
+_REACH = 5
 
 
 def check_roles(a: Reading, b: Reading, match: Match) -> Refusal | None:
@@ -59,7 +66,7 @@ def _asks_other_side(one: Reading, other: Reading) -> bool:
     """ "Who hired X" asks for another person than "who did X hire"."""
     if one.asked not in ("who", "what") or one.asked != other.asked:
         return False
-    named = other.texts & (fw.AUXILIARIES | {"?what", "?can", "?must", "?should"})
+    named = other.texts & (fw.AUXILIARIES | {"?what", "?can", "?must", "?need", "?should"})
     return bool(one.texts & _DO) and not named
 
 
@@ -133,8 +140,39 @@ def _agrees(pairs: Pairs, a: Reading, b: Reading) -> bool:
         if (one[0].at < other[0].at) != (one[1].at < other[1].at)
     ]
     joined = bool(a.texts & fw.JOINING and b.texts & fw.JOINING)
-    unexplained = [pair for pair in inverted if not _is_explained(*pair, joined=joined)]
-    return not unexplained or _is_compound(unexplained, a, b)
+    unexplained = [
+        pair
+        for pair in inverted
+        if not _is_explained(*pair, joined=joined) and not _is_nominal(*pair)
+    ]
+    return not unexplained or _is_compound(unexplained, a, b) or _is_search(a, b)
+
+
+def _is_nominal(one: tuple[Word, Word], other: tuple[Word, Word]) -> bool:
+    """ "Dog registration" and "register the dog": the noun of a verb stands behind its object."""
+    for side in (0, 1):
+        first, second = sorted((one, other), key=lambda pair: pair[side].at)
+        noun, verb = second[side], second[1 - side]
+        beside = noun.at - first[side].at == 1 and noun.block == first[side].block
+        governs = 0 < first[1 - side].at - verb.at <= _REACH and verb.block == first[1 - side].block
+        if beside and governs and noun.text.endswith(_NOMINAL) and noun.text != verb.text:
+            return True
+    return False
+
+
+def _is_search(a: Reading, b: Reading) -> bool:
+    """Nouns in a search box stand in any order: "chicken cooking time"."""
+    plain = [reading for reading in (a, b) if _is_compound_noun(reading)]
+    if len(plain) != 1:
+        return False
+    asking = b if plain[0] is a else a
+    if asking.asked == "who":
+        return any("+" in word.key or word.text in DOERS for word in plain[0].words)
+    return asking.asked not in ("", "yes or no")
+
+
+def _is_compound_noun(reading: Reading) -> bool:
+    return not reading.asked and not reading.texts & _OF_SENTENCES
 
 
 def _is_explained(one: tuple[Word, Word], other: tuple[Word, Word], *, joined: bool) -> bool:

@@ -43,7 +43,9 @@ _WRITTEN_TOGETHER = {
     "whos": "who is", "whens": "when is", "im": "i am", "ive": "i have", "youre": "you are",
     "theyre": "they are", "gonna": "going to", "wanna": "want to", "gotta": "have to",
     "can't": "can not", "won't": "will not", "shan't": "shall not", "let's": "let us",
-    "u": "you", "ur": "your", "thru": "through", "w/o": "without",
+    "u": "you", "ur": "your", "thru": "through", "w/o": "without", "teh": "the", "hte": "the", "adn": "and", "wiht": "with",
+    "waht": "what", "hwat": "what", "hwo": "how", "taht": "that", "whn": "when", "wich": "which",
+    "cna": "can",
 }  # fmt: skip
 _SMALL = {
     word: value

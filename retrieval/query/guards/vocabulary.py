@@ -21,7 +21,7 @@ def known_words() -> frozenset[str]:
     except ConfigurationError:
         return frozenset()
     vocabulary = json.loads(path.read_text(encoding="utf-8"))["model"]["vocab"]
-    known = frozenset(word for word in vocabulary if word.isalpha() and len(word) > 3)
+    known = frozenset(word for word in vocabulary if word.isalpha() and len(word) > 2)
     return known | lexicon.listed_words()
 
 
@@ -32,8 +32,8 @@ def is_known(word: str) -> bool:
 
 def _simpler_forms(word: str) -> list[str]:
     forms = [word]
-    for ending in ("s", "es", "d", "ed", "ing", "ly", "er", "ment"):
-        if word.endswith(ending):
+    for ending in ("s", "es", "d", "ed", "ing", "ly", "er", "ment", "ion", "ions"):
+        if word.endswith(ending) and (ending != "d" or word.endswith("ed")):
             stem = word[: -len(ending)]
             forms += [stem, f"{stem}e"]
             if len(stem) > 3 and stem[-1] == stem[-2]:
@@ -66,7 +66,9 @@ def corrected(word: str) -> str:
         other
         for shorter in (word, *_one_letter_less(word))
         for other in _listed_by_shorter().get(shorter, ())
-        if other[0] == word[0] and are_one_letter_apart(word, other)
+        if other[0] == word[0]
+        and are_one_letter_apart(word, other)
+        and (len(other) != len(word) or sorted(other) == sorted(word) or other in said_words())
     }
     return near.pop() if len(near) == 1 else word
 
@@ -76,10 +78,15 @@ def _one_letter_less(word: str) -> list[str]:
 
 
 @cache
+def said_words() -> frozenset[str]:
+    """Those that only frame a question: another letter in one of them changes no subject."""
+    return frozenset(word for words in lexicon.phrases()[1] for word in words) | fw.EMPTY
+
+
+@cache
 def _listed_by_shorter() -> dict[str, set[str]]:
-    listed = {word for words in lexicon.phrases()[1] for word in words}
     found: dict[str, set[str]] = defaultdict(set)
-    for word in listed | fw.EMPTY | lexicon.listed_words():
+    for word in said_words() | lexicon.listed_words():
         if len(word) >= SHORTEST_WITH_TYPO - 1 and word.isalpha():
             for shorter in (word, *_one_letter_less(word)):
                 found[shorter].add(word)

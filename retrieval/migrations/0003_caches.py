@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='querytrace',
             name='budget_step',
-            field=models.CharField(blank=True, db_default='', default='', max_length=12),
+            field=models.CharField(blank=True, db_default='', default='', max_length=20),
         ),
         migrations.AddField(
             model_name='querytrace',

@@ -56,7 +56,7 @@ class QueryTrace(TenantModel):
     # Which model was tried and why: retrieval.types.RouteDecision.as_json().
     route = models.JSONField(default=dict, db_default=EMPTY_OBJECT)  # pyright: ignore[reportCallIssue]
     # How far the budget was used up: retrieval.query.budget.Step. Empty: no matter.
-    budget_step = models.CharField(max_length=12, blank=True, default="", db_default="")
+    budget_step = models.CharField(max_length=20, blank=True, default="", db_default="")
     # "none", "exact", "semantic" or "llm".
     cache = models.CharField(max_length=10, default="none", db_default="none")
     cache_entry_id = models.UUIDField(null=True)

@@ -91,6 +91,15 @@ class DocumentFilter(FilterForm):
         return {name: value for name in self.fields if (value := self.value(name))}
 
 
+CACHES = {
+    "none": "Not from the cache",
+    "any": "From any cache",
+    "exact": "Same question",
+    "semantic": "Like question",
+    "llm": "Model reply reused",
+}
+
+
 class TraceFilter(FilterForm):
     q = search_box("Words of the question")
     rating = forms.ChoiceField(
@@ -105,6 +114,7 @@ class TraceFilter(FilterForm):
     status = forms.ChoiceField(
         required=False, choices=choices("Any status", QueryTrace.Status.values)
     )
+    cache = forms.ChoiceField(required=False, choices=[("", "Any cache"), *CACHES.items()])
     days = forms.TypedChoiceField(
         required=False,
         label="Period",
@@ -125,6 +135,8 @@ class TraceFilter(FilterForm):
             )
         if status := self.value("status"):
             traces = traces.filter(status=status)
+        if cache := self.value("cache"):
+            traces = traces.filter(~Q(cache="none") if cache == "any" else Q(cache=cache))
         if days := self.value("days"):
             traces = traces.filter(created_at__gte=timezone.now() - timedelta(days=days))
         return traces

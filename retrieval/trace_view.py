@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from retrieval.models import Conversation, Document, QueryTrace
+from retrieval.models import Document, QueryTrace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from uuid import UUID
 
     from django.db.models import QuerySet
 
@@ -22,6 +21,7 @@ class TraceView:
     answer: str
     citations: list[dict[str, Any]]
     hits: list[dict[str, Any]]
+    dropped: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     withheld: bool = False
     hidden_hits: int = 0
     openable: frozenset[str] = field(default_factory=frozenset)
@@ -44,9 +44,10 @@ def view_traces(traces: Iterable[QueryTrace], access_levels: Sequence[str]) -> l
 
 def _present_levels(traces: list[QueryTrace]) -> dict[str, str]:
     """The level of each document today: it may have been raised since the question."""
-    ids = {row["document_id"] for trace in traces for row in [*trace.hits, *trace.citations]}
-    rows = Document.objects.filter(id__in=ids).values_list("id", "access_level") if ids else ()
-    return {str(document_id): level for document_id, level in rows}
+    rows = [row for trace in traces for row in [*trace.hits, *trace.citations, *trace.dropped]]
+    ids = {row["document_id"] for row in rows}
+    found = Document.objects.filter(id__in=ids).values_list("id", "access_level") if ids else ()
+    return {str(document_id): level for document_id, level in found}
 
 
 def _view(trace: QueryTrace, present: dict[str, str], allowed: frozenset[str]) -> TraceView:
@@ -64,26 +65,8 @@ def _view(trace: QueryTrace, present: dict[str, str], allowed: frozenset[str]) -
         answer="" if withheld else trace.answer,
         citations=citations,
         hits=hits,
+        dropped=[row for row in trace.dropped if may_see(row)],
         withheld=withheld,
         hidden_hits=len(trace.hits) - len(hits),
         openable=frozenset(name for name, level in present.items() if level in allowed),
     )
-
-
-def recent_conversations(user_id: int, most: int = 20) -> list[dict[str, Any]]:
-    """The person's own, newest first, each under the question it began with."""
-    first_question = (
-        QueryTrace.objects.filter(conversation__user_id=user_id, user_id=user_id)
-        .order_by("conversation_id", "created_at")
-        .distinct("conversation_id")
-    )
-    rows = first_question.values("conversation_id", "question", "created_at")
-    return sorted(rows, key=lambda row: row["created_at"], reverse=True)[:most]
-
-
-def conversation_turns(conversation_id: UUID, user_id: int, most: int = 50) -> list[QueryTrace]:
-    if not Conversation.objects.filter(id=conversation_id, user_id=user_id).exists():
-        return []
-    turns = QueryTrace.objects.filter(conversation_id=conversation_id, user_id=user_id)
-    newest = turns.select_related("feedback").order_by("-created_at")[:most]
-    return list(newest)[::-1]

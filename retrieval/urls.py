@@ -3,13 +3,16 @@ from __future__ import annotations
 from django.urls import path
 
 from retrieval.views import (
+    bench,
     bulk,
+    compare,
     comparison,
     document,
     documents,
     feedback,
     indexing_settings,
     isolation,
+    model_settings,
     overview,
     playground,
     source_forms,
@@ -26,7 +29,12 @@ SOURCE = f"{SOURCES}<uuid:source_id>/"
 RUNS = "t/<slug:slug>/sync-runs/"
 RUN = f"{RUNS}<uuid:run_id>/"
 INDEXING = "t/<slug:slug>/settings/indexing/"
+BENCH = "t/<slug:slug>/bench/"
+MODELS = "t/<slug:slug>/settings/models/"
+PLAYGROUND = "t/<slug:slug>/playground/"
+CONVERSATIONS = f"{PLAYGROUND}conversations/"
 TRACES = "t/<slug:slug>/traces/"
+TRACE = f"{TRACES}<uuid:trace_id>/"
 
 urlpatterns = [
     path("operator/isolation/", isolation.isolation, name="operator-isolation"),
@@ -56,13 +64,28 @@ urlpatterns = [
     path(f"{RUN}cancel/", sync_runs.cancel, name="sync-run-cancel"),
     path(f"{RUN}retry/", sync_runs.retry, name="sync-run-retry"),
     path(f"{RUN}undo/", sync_runs.undo, name="sync-run-undo"),
+    path(MODELS, model_settings.model_settings, name="settings-models"),
+    path(f"{MODELS}endpoint/", model_settings.choose_endpoint, name="settings-endpoint"),
+    path(f"{MODELS}routes/", model_settings.edit_routes, name="settings-routes"),
     path(INDEXING, indexing_settings.show, name="indexing-settings"),
     path(f"{INDEXING}start/", indexing_settings.start, name="indexing-start"),
     path(f"{INDEXING}cancel/", indexing_settings.cancel, name="indexing-cancel"),
     path(f"{INDEXING}retry/", indexing_settings.retry, name="indexing-retry"),
     path(f"{INDEXING}switch/", indexing_settings.switch, name="indexing-switch"),
-    path("t/<slug:slug>/playground/", playground.show_playground, name="playground"),
+    path(PLAYGROUND, playground.show_playground, name="playground"),
+    path(f"{PLAYGROUND}compare/", compare.show_compare, name="compare"),
+    path(f"{PLAYGROUND}compare/result/", compare.show_differences, name="compare-result"),
+    path(CONVERSATIONS, playground.list_conversations, name="conversations"),
+    path(
+        f"{CONVERSATIONS}<uuid:conversation_id>/delete/",
+        playground.delete,
+        name="conversation-delete",
+    ),
+    path(BENCH, bench.show_bench, name="bench"),
+    path(f"{BENCH}save/", bench.save_settings, name="bench-save"),
     path(TRACES, traces.list_traces, name="traces"),
-    path(f"{TRACES}<uuid:trace_id>/", traces.show_trace, name="trace"),
-    path(f"{TRACES}<uuid:trace_id>/feedback/", feedback.rate, name="trace-feedback"),
+    path(TRACE, traces.show_trace, name="trace"),
+    path(f"{TRACE}turn/", traces.show_turn, name="trace-turn"),
+    path(f"{TRACE}details/", traces.show_details, name="trace-details"),
+    path(f"{TRACE}feedback/", feedback.rate, name="trace-feedback"),
 ]

@@ -29,6 +29,7 @@ MEMBER_PAGES = (
 ADMIN_PAGES = (
     ("Sources", "folder", "sources/"),
     ("Sync runs", "refresh", "sync-runs/"),
+    ("Bench", "search", "bench/"),
     ("Members", "users", "members/"),
     ("API keys", "key", "keys/"),
     ("Settings", "settings", "settings/"),
@@ -39,6 +40,7 @@ OPERATOR_PAGES = (
     ("Fleet", "list", "fleet/"),
     ("Isolation", "lock", "isolation/"),
     ("Models", "model", "models/"),
+    ("Prices", "coins", "prices/"),
     ("Services", "server", "services/"),
     ("Audit", "shield", "audit/"),
 )

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from ragadmin.drf import HasScope, Pages, TenantAPIView
 from ragadmin.errors import InvalidRequest, NotFound
+from retrieval.forms import TraceFilter
 from retrieval.models import Feedback, QueryTrace
 from retrieval.services.feedback import LONGEST_COMMENT, REASONS, rate_answer
 from retrieval.trace_view import TraceView, view_trace, view_traces
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from tenants.config import Caller
 
-FILTERS = ("q", "status", "rating", "model")
+FILTERS = ("q", "status", "rating", "cache", "days", "model")
 
 
 class FeedbackSerializer(serializers.ModelSerializer[Feedback]):
@@ -42,6 +43,7 @@ class TraceSerializer(serializers.Serializer[TraceView]):
     id = serializers.UUIDField(source="trace.id")
     status = serializers.CharField(source="trace.status")
     question = serializers.CharField(source="trace.question")
+    standalone_question = serializers.CharField(source="trace.standalone_question")
     answer = serializers.CharField()
     withheld = serializers.BooleanField()
     citations = serializers.ListField(child=serializers.DictField())
@@ -49,9 +51,16 @@ class TraceSerializer(serializers.Serializer[TraceView]):
     tier = serializers.CharField(source="trace.tier")
     route_reason = serializers.CharField(source="trace.route_reason")
     cache = serializers.CharField(source="trace.cache")
+    cached_at = serializers.DateTimeField(source="trace.cached_at", allow_null=True)
+    cache_similarity = serializers.FloatField(source="trace.cache_similarity", allow_null=True)
+    abstained = serializers.BooleanField(source="trace.abstained")
+    budget_step = serializers.CharField(source="trace.budget_step")
+    degraded = serializers.ListField(child=serializers.CharField(), source="trace.degraded")
     similarity = serializers.SerializerMethodField()
     usage = serializers.SerializerMethodField()
     cost_usd = serializers.DictField(source="trace.cost_usd")
+    saved_usd = serializers.FloatField(source="trace.saved_usd", allow_null=True)
+    saved_tokens = serializers.IntegerField(source="trace.saved_tokens")
     duration_ms = serializers.FloatField(source="trace.duration_ms", allow_null=True)
     first_token_ms = serializers.FloatField(source="trace.first_token_ms", allow_null=True)
     error = serializers.SerializerMethodField()
@@ -78,8 +87,16 @@ class TraceSerializer(serializers.Serializer[TraceView]):
 
 class TraceDetailSerializer(TraceSerializer):
     hits = serializers.ListField(child=serializers.DictField())
+    dropped = serializers.ListField(child=serializers.DictField())
     spans = serializers.ListField(child=serializers.DictField(), source="trace.spans")
+    route = serializers.DictField(source="trace.route")
+    calls = serializers.ListField(child=serializers.DictField(), source="trace.calls")
+    saved = serializers.SerializerMethodField()
+    shadow_verdict = serializers.CharField(source="trace.shadow_verdict")
     conversation_id = serializers.UUIDField(source="trace.conversation_id", allow_null=True)
+
+    def get_saved(self, view: TraceView) -> dict[str, float]:
+        return {name: float(amount) for name, amount in view.trace.saved.items()}
 
 
 class AnswerListView(TenantAPIView):
@@ -142,14 +159,11 @@ def _find(caller: Caller, answer_id: UUID) -> QueryTrace:
 
 
 def _filtered(traces: QuerySet[QueryTrace], request: Request) -> QuerySet[QueryTrace]:
-    wanted = {name: request.query_params.get(name, "") for name in FILTERS}
-    if wanted["status"] and wanted["status"] not in QueryTrace.Status.values:
-        choices = ", ".join(QueryTrace.Status.values)
-        raise InvalidRequest(f"status is one of {choices}.", extra={"field": "status"})
-    if wanted["q"]:
-        traces = traces.filter(question__icontains=wanted["q"])
-    if wanted["status"]:
-        traces = traces.filter(status=wanted["status"])
-    if wanted["rating"]:
-        traces = traces.filter(feedback__rating=wanted["rating"])
-    return traces.filter(model=wanted["model"]) if wanted["model"] else traces
+    """As on the traces page. Raises InvalidRequest for a value that means nothing."""
+    wanted = TraceFilter(request.query_params)
+    if not wanted.is_valid():
+        field, messages = next(iter(wanted.errors.items()))
+        raise InvalidRequest(f"{field}: {messages[0]}", extra={"field": field})
+    model = request.query_params.get("model")
+    found = wanted.apply(traces)
+    return found.filter(model=model) if model else found

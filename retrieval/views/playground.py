@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.shortcuts import render
+from django.contrib import messages
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.csrf import ensure_csrf_cookie
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect
 
 from ragadmin.errors import NotFound
+from retrieval.answer_words import AnswerWords, describe
+from retrieval.conversations import delete_conversation, list_by_day, list_turns
 from retrieval.models import Document
 from retrieval.services.feedback import REASONS
 from retrieval.suggestions import suggest_questions
-from retrieval.trace_view import TraceView, conversation_turns, recent_conversations, view_traces
+from retrieval.trace_view import view_traces
 from tenants.access import TenantHttpRequest, has_role, tenant_page
 
 if TYPE_CHECKING:
@@ -24,57 +29,71 @@ if TYPE_CHECKING:
 @ensure_csrf_cookie
 @tenant_page()
 def show_playground(request: TenantHttpRequest, slug: str) -> HttpResponse:
-    conversation_id = _read_uuid(request.GET.get("conversation", ""))
+    conversation_id = read_uuid(request.GET.get("conversation", ""))
     turns = _turns(request, conversation_id) if conversation_id else []
     context = {
-        "conversation_id": conversation_id,
-        "conversations": recent_conversations(request.user.pk),
-        "turns": [_as_json(turn) for turn in turns],
+        **_conversations(request, conversation_id),
+        "turns": turns,
+        "turns_json": [_as_json(turn) for turn in turns],
         "suggestions": [] if turns else suggest_questions(request.access_levels),
-        "has_documents": _has_ready_document(request),
+        "has_documents": has_ready_document(request),
         "reasons": REASONS,
         "can_edit": has_role(request.role, "admin"),
     }
     return render(request, "retrieval/playground.html", context)
 
 
-def _turns(request: TenantHttpRequest, conversation_id: UUID) -> list[TraceView]:
-    turns = conversation_turns(conversation_id, request.user.pk)
-    if not turns:
-        raise NotFound("There is no such conversation, or it is somebody else's.")
-    return view_traces(turns, request.access_levels)
+@require_safe
+@tenant_page()
+def list_conversations(request: TenantHttpRequest, slug: str) -> HttpResponse:
+    """The list beside the turns, after a conversation was begun."""
+    open_id = read_uuid(request.GET.get("conversation", ""))
+    return render(request, "retrieval/_conversations.html", _conversations(request, open_id))
 
 
-def _has_ready_document(request: TenantHttpRequest) -> bool:
+@require_POST
+@tenant_page()
+def delete(request: TenantHttpRequest, slug: str, conversation_id: UUID) -> HttpResponse:
+    delete_conversation(conversation_id, request.user.pk)
+    open_id = read_uuid(request.POST.get("open", ""))
+    if request.htmx and open_id != conversation_id:
+        return render(request, "retrieval/_conversations.html", _conversations(request, open_id))
+    messages.success(request, "The conversation is deleted.")
+    if request.htmx:
+        return HttpResponseClientRedirect(reverse("playground", args=[slug]))
+    return redirect("playground", slug)
+
+
+def _conversations(request: TenantHttpRequest, open_id: UUID | None) -> dict[str, Any]:
+    days = list_by_day(request.user.pk, request.tenant.timezone)
+    return {"days": days, "conversation_id": open_id}
+
+
+def _turns(request: TenantHttpRequest, conversation_id: UUID) -> list[AnswerWords]:
+    turns = list_turns(conversation_id, request.user.pk)
+    return describe(view_traces(turns, request.access_levels))
+
+
+def has_ready_document(request: TenantHttpRequest) -> bool:
     ready = Document.objects.filter(status=Document.Status.READY)
     return ready.filter(access_level__in=request.access_levels).exists()
 
 
-def _as_json(view: TraceView) -> dict[str, Any]:
-    """A turn with the keys of the stream's `done`, so that the page shows both the same way."""
-    trace = view.trace
-    feedback = getattr(trace, "feedback", None)
+def _as_json(turn: AnswerWords) -> dict[str, Any]:
+    """What the page makes nodes of: the text and its citations. The rest comes as HTML."""
+    trace = turn.trace
     return {
         "id": str(trace.id),
-        "question": trace.question,
-        "answer": view.answer,
-        "withheld": view.withheld,
-        "citations": view.citations,
+        "answer": turn.view.answer,
+        "withheld": turn.view.withheld,
+        "citations": turn.view.citations,
+        "abstained": trace.abstained,
         "status": trace.status,
         "error": trace.error_message,
-        "model": trace.model,
-        "tier": trace.tier,
-        "route_reason": trace.route_reason,
-        "cache": trace.cache,
-        "usage": {"input_tokens": trace.input_tokens, "output_tokens": trace.output_tokens},
-        "cost_usd": trace.cost_usd,
-        "duration_ms": trace.duration_ms,
-        "first_token_ms": trace.first_token_ms,
-        "rating": feedback.rating if feedback else "",
     }
 
 
-def _read_uuid(value: str) -> UUID | None:
+def read_uuid(value: str) -> UUID | None:
     if not value:
         return None
     try:

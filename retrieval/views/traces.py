@@ -9,10 +9,17 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from ragadmin.errors import NotFound
+from retrieval.answer_words import (
+    call_rows,
+    cost_rows,
+    describe,
+    dropped_rows,
+    route_facts,
+    saved_rows,
+)
 from retrieval.forms import TraceFilter
 from retrieval.services.feedback import REASONS
 from retrieval.trace_view import traces_for, view_trace
-from retrieval.types import COST_COMPONENTS
 from retrieval.views.fragments import render_page_or_part
 from tenants.access import TenantHttpRequest, has_role, tenant_page
 
@@ -25,6 +32,7 @@ if TYPE_CHECKING:
     from retrieval.models import QueryTrace
 
 ON_A_PAGE = 25
+NOT_LISTED = ("answer", "citations", "hits", "dropped", "spans", "route", "calls", "shadow")
 
 
 @require_safe
@@ -32,7 +40,7 @@ ON_A_PAGE = 25
 def list_traces(request: TenantHttpRequest, slug: str) -> HttpResponse:
     filters = TraceFilter(request.GET)
     visible = visible_traces(request)
-    found = filters.apply(visible).defer("answer", "citations", "hits", "spans")
+    found = filters.apply(visible).defer(*NOT_LISTED)
     context = {
         "filters": filters,
         "page": Paginator(found.order_by("-created_at", "id"), ON_A_PAGE).get_page(
@@ -53,16 +61,51 @@ def list_traces(request: TenantHttpRequest, slug: str) -> HttpResponse:
 @require_safe
 @tenant_page()
 def show_trace(request: TenantHttpRequest, slug: str, trace_id: UUID) -> HttpResponse:
-    trace = find_trace(request, trace_id)
-    context = {
+    context = _whole(request, trace_id)
+    trace = context["trace"]
+    own_page = {"calls": call_rows(trace), **route_facts(trace)}
+    return render(request, "retrieval/trace.html", {**context, **own_page})
+
+
+@require_safe
+@tenant_page()
+def show_turn(request: TenantHttpRequest, slug: str, trace_id: UUID) -> HttpResponse:
+    """What stands under an answer in the playground, once it is recorded."""
+    return render(
+        request, "retrieval/_turn_end.html", _words(request, find_trace(request, trace_id))
+    )
+
+
+@require_safe
+@tenant_page()
+def show_details(request: TenantHttpRequest, slug: str, trace_id: UUID) -> HttpResponse:
+    """Costs, times and passages, for the details of a turn when they are opened."""
+    return render(request, "retrieval/_turn_details.html", _whole(request, trace_id))
+
+
+def _words(request: TenantHttpRequest, trace: QueryTrace) -> dict[str, Any]:
+    (turn,) = describe([view_trace(trace, request.access_levels)])
+    may_see = turn.origin and visible_traces(request).filter(id=turn.origin).exists()
+    return {
+        "turn": turn,
         "trace": trace,
-        "view": view_trace(trace, request.access_levels),
+        "view": turn.view,
+        "origin": turn.origin if may_see else None,
         "feedback": getattr(trace, "feedback", None),
         "reasons": REASONS,
-        "bars": _waterfall(trace),
-        "costs": [(name.replace("_", " "), trace.cost_usd.get(name)) for name in COST_COMPONENTS],
     }
-    return render(request, "retrieval/trace.html", context)
+
+
+def _whole(request: TenantHttpRequest, trace_id: UUID) -> dict[str, Any]:
+    trace = find_trace(request, trace_id)
+    words = _words(request, trace)
+    return {
+        **words,
+        "bars": _waterfall(trace),
+        "costs": cost_rows(trace),
+        "saved": saved_rows(trace),
+        "dropped": dropped_rows(words["view"]),
+    }
 
 
 def visible_traces(request: TenantHttpRequest) -> QuerySet[QueryTrace]:

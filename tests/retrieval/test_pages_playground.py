@@ -3,8 +3,12 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from retrieval.models import Conversation
 from retrieval.suggestions import suggest_questions
@@ -85,7 +89,8 @@ def test_conversation_can_be_opened_again(tenant, member, url):
     trace = converse(tenant, member.user)
     page = member.get(f"{url}?conversation={trace.conversation_id}").content.decode()
     (turn,) = earlier_turns(page)
-    assert turn["question"] == "What whistles?"
+    assert f'id="turn-{turn["id"]}"' in page
+    assert "What whistles?" in page
     assert turn["answer"] == "The kettle. [1]"
 
 
@@ -102,6 +107,55 @@ def test_conversation_of_somebody_else_is_not_found(tenant, member, url):
     trace = converse(tenant, sign_in(tenant).user)
     for name in (trace.conversation_id, uuid.uuid4(), "nonsense"):
         assert member.get(f"{url}?conversation={name}").status_code == 404
+
+
+def test_conversations_are_grouped_by_the_days_of_the_tenant(tenant, member, url):
+    for days, question in ((0, "New?"), (1, "Older?"), (40, "Oldest?")):
+        trace = converse(tenant, member.user, question)
+        asked_at = timezone.now() - timedelta(days=days)
+        with tenant_context(tenant):
+            Conversation.objects.filter(pk=trace.conversation_id).update(created_at=asked_at)
+    page = member.get(url).content.decode()
+    places = [page.index(words) for words in ("Today", "New?", "Yesterday", "Older?", "Oldest?")]
+    assert places == sorted(places)
+
+
+def test_a_deleted_conversation_leaves_its_traces_without_it(tenant, member, url):
+    trace = converse(tenant, member.user, "Mine?")
+    address = f"{url}conversations/{trace.conversation_id}/delete/"
+    answer = member.post(address, HTTP_HX_REQUEST="true")
+    assert "Mine?" not in answer.content.decode()
+    with tenant_context(tenant):
+        assert not Conversation.objects.filter(pk=trace.conversation_id).exists()
+        trace.refresh_from_db()
+    assert trace.conversation_id is None
+
+
+def test_deleting_the_open_conversation_leads_to_a_new_one(tenant, member, url):
+    trace = converse(tenant, member.user)
+    address = f"{url}conversations/{trace.conversation_id}/delete/"
+    answer = member.post(address, {"open": str(trace.conversation_id)}, HTTP_HX_REQUEST="true")
+    assert answer["HX-Redirect"] == url
+
+
+def test_a_conversation_of_somebody_else_cannot_be_deleted(tenant, member, url):
+    trace = converse(tenant, sign_in(tenant).user)
+    assert member.post(f"{url}conversations/{trace.conversation_id}/delete/").status_code == 404
+    with tenant_context(tenant):
+        assert Conversation.objects.filter(pk=trace.conversation_id).exists()
+
+
+def test_the_list_is_read_with_the_same_queries_however_long_it_is(tenant, member, url):
+    def count() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            member.get(f"{url}conversations/")
+        return len(queries)
+
+    converse(tenant, member.user)
+    few = count()
+    for _ in range(5):
+        converse(tenant, member.user)
+    assert count() == few
 
 
 def test_stranger_finds_nothing(url):

@@ -58,6 +58,18 @@ def test_list_is_filtered_by_words_rating_status_and_days(owner, url, tenant):
     assert "No trace matches" in owner.get(f"{url}?q=milk").content.decode()
 
 
+def test_list_is_filtered_by_cache(owner, url, tenant):
+    make_trace(tenant, question="Which kettle?", cache="semantic")
+    make_trace(tenant, question="Which cup?")
+    for wanted, shown, hidden in (
+        ("semantic", "kettle", "cup"), ("any", "kettle", "cup"), ("none", "cup", "kettle"),
+    ):  # fmt: skip
+        page = owner.get(f"{url}?cache={wanted}").content.decode()
+        assert f"Which {shown}?" in page
+        assert f"Which {hidden}?" not in page
+    assert "No trace matches" in owner.get(f"{url}?cache=exact").content.decode()
+
+
 def test_trace_shows_answer_sources_spans_and_hits(owner, url, tenant):
     document = make_document(tenant)
     trace = make_trace(

@@ -1,0 +1,197 @@
+"""What is known of a recorded answer, in words: where it came from, what answered, what was wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from retrieval.models import CacheEntry
+from retrieval.types import COST_COMPONENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from uuid import UUID
+
+    from retrieval.models import QueryTrace
+    from retrieval.trace_view import TraceView
+
+FAILED = {
+    "model_timeout": "timed out",
+    "model_unreachable": "could not be reached",
+    "model_interrupted": "broke off",
+    "model_rate_limited": "refused because of its rate limit",
+    "rate_limited": "refused because of its rate limit",
+    "model_invalid": "answered with something unreadable",
+    "circuit_open": "was left alone after repeated failures",
+}
+DEGRADED = {
+    "redis": "The answer cache is away: this answer was made anew, and limits are not counted exactly.",
+    "embedder": "The embedding model is away: the documents were searched by words alone.",
+    "model": "No model could be reached: quoted from your documents.",
+    "reranker": "The reranker is away: the passages are in the order of the search.",
+}
+BUDGET = {
+    "small_model": "The budget is used up in large part: the small model answers.",
+    "fewer_passages": "The budget is nearly used up: the small model answers from fewer passages.",
+    "no_model": "The budget allows no model at present: from the cache, or quoted from your documents.",
+}
+CACHES = {
+    "none": "not used",
+    "exact": "the same question",
+    "semantic": "a question that means the same",
+    "llm": "the model's reply to the same prompt",
+}
+VERDICTS = {
+    "same": "answered in full as well: the same",
+    "different": "answered in full as well: different",
+}
+CALLS = {
+    "multi_query": "Several wordings",
+    "rewrite": "Follow-up completed",
+    "rerank": "Re-ranking",
+}
+# The component of the cost that a call or a stage belongs to, where it has another name.
+COMPONENTS = {"rewrite": "multi_query"}
+STAGES = {"embed": "embedding", "generate": "generation"}
+FATES = {
+    "ranked_out": "Others ranked higher",
+    "duplicate": "Says the same as one above",
+    "too_far": "Not near enough",
+}
+SAVED_BY: dict[str, str] = {
+    "cache": "Cache",
+    "routing": "Smaller model",
+    "compression": "Compression",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerWords:
+    """`asked_as`: the like question whose answer this is. `origin`: the trace that made it."""
+
+    view: TraceView
+    fallback: str = ""
+    notes: tuple[str, ...] = ()
+    asked_as: str = ""
+    origin: UUID | None = None
+
+    @property
+    def trace(self) -> QueryTrace:
+        return self.view.trace
+
+    @property
+    def is_cached(self) -> bool:
+        return self.trace.cache in ("exact", "semantic")
+
+    @property
+    def has_badge(self) -> bool:
+        return self.trace.cache != "none" or self.is_quoted
+
+    @property
+    def is_quoted(self) -> bool:
+        return self.is_extractive and not self.trace.abstained
+
+    @property
+    def is_extractive(self) -> bool:
+        return self.trace.model == "extractive"
+
+
+def describe(views: Iterable[TraceView]) -> list[AnswerWords]:
+    """One query for all of them, and none where nothing came from the cache."""
+    views = list(views)
+    ids = {view.trace.cache_entry_id for view in views if view.trace.cache != "none"} - {None}
+    entries = CacheEntry.objects.only("question", "trace_id").in_bulk(ids) if ids else {}
+    return [_describe(view, entries.get(view.trace.cache_entry_id)) for view in views]
+
+
+def _describe(view: TraceView, entry: CacheEntry | None) -> AnswerWords:
+    trace = view.trace
+    is_other = entry is not None and trace.cache == "semantic" and not view.withheld
+    made_here = entry is not None and entry.trace_id != trace.pk and trace.cache != "none"
+    return AnswerWords(
+        view=view,
+        fallback=_fallback(trace),
+        notes=tuple(_notes(trace)),
+        asked_as=entry.question if entry and is_other else "",
+        origin=entry.trace_id if entry and made_here else None,
+    )
+
+
+def _fallback(trace: QueryTrace) -> str:
+    """Such as: gpt-4o timed out, answered by gpt-4o-mini."""
+    tried = [
+        f"{each['model']} {failure_words(each['error'])}" for each in trace.route.get("tried", [])
+    ]
+    if not tried:
+        return ""
+    end = (
+        "quoted from your documents"
+        if trace.model == "extractive"
+        else f"answered by {trace.model}"
+    )
+    return ", ".join([*tried, end])
+
+
+def failure_words(code: str) -> str:
+    return FAILED.get(code, "failed")
+
+
+def _notes(trace: QueryTrace) -> Iterable[str]:
+    yield from (DEGRADED[part] for part in trace.degraded if part in DEGRADED)
+    if trace.budget_step in BUDGET:
+        yield BUDGET[trace.budget_step]
+
+
+def cost_rows(trace: QueryTrace) -> list[tuple[str, float | None, bool]]:
+    """US dollars by component, None where the price is not known; whether it was used at all."""
+    used = {COMPONENTS.get(call["kind"], call["kind"]) for call in trace.calls}
+    used |= {STAGES.get(span["kind"], span["kind"]) for span in trace.spans}
+    return [
+        (name.replace("_", " ").capitalize(), trace.cost_usd[name], name in used)
+        for name in COST_COMPONENTS
+        if name in trace.cost_usd
+    ]
+
+
+def saved_rows(trace: QueryTrace) -> list[tuple[str, Decimal]]:
+    amounts = {name: Decimal(amount) for name, amount in trace.saved.items()}
+    return [(SAVED_BY.get(name, str(name)), amount) for name, amount in amounts.items() if amount]
+
+
+def dropped_rows(view: TraceView) -> list[dict[str, Any]]:
+    return [{**row, "why": FATES.get(row["fate"], row["fate"])} for row in view.dropped]
+
+
+def route_facts(trace: QueryTrace) -> dict[str, Any]:
+    """For the trace's own page."""
+    tried = [
+        {**each, "words": failure_words(each["error"])} for each in trace.route.get("tried", [])
+    ]
+    features = trace.route.get("features", {})
+    return {
+        "tried": tried,
+        "features": [(name.replace("_", " "), value) for name, value in features.items()],
+        "cache_words": CACHES.get(trace.cache, trace.cache),
+        "budget_words": BUDGET.get(trace.budget_step, trace.budget_step),
+        "shadow": VERDICTS.get(trace.shadow_verdict, trace.shadow_verdict),
+    }
+
+
+def call_rows(trace: QueryTrace) -> list[dict[str, Any]]:
+    return [
+        {
+            **call,
+            "what": CALLS.get(call["kind"], call["kind"].capitalize()),
+            "cost_usd": None if call["cost_usd"] is None else Decimal(call["cost_usd"]),
+            "price_words": _price_words(call["price"]) if call.get("price") else "",
+        }
+        for call in trace.calls
+    ]
+
+
+def _price_words(price: dict[str, Any]) -> str:
+    asked = Decimal(price["input_usd"]).normalize()
+    if price["unit"] == "calls":
+        return f"${asked:f} a thousand calls"
+    return f"${asked:f} + ${Decimal(price['output_usd']).normalize():f} a million tokens"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -12,9 +13,11 @@ from retrieval.query import breaker
 from retrieval.query.clients import close_clients
 from retrieval.query.redis_store import close_redis
 from tenants.access import tenant_config
-from tenants.config import Caller, ModelEndpoint
+from tenants.config import Caller, ModelEndpoint, PriceOverride
 from tenants.pool import close_pool
 from tests.documents import DOCUMENTS, upload_and_index
+
+MODEL = "mock-0-12-0"
 
 
 @pytest.fixture
@@ -38,6 +41,15 @@ def caller(corpus):
 @pytest.fixture
 def public_caller(caller):
     return replace(caller, access_levels=("public",), label="outsider", user_id=2)
+
+
+@pytest.fixture
+def asker(caller, mock_url):
+    """Asks a model whose price is known, and which is asked anew unless an answer is kept."""
+    asking = with_model(caller, mock_url, MODEL)
+    price = PriceOverride(MODEL, "tokens", Decimal(1000), Decimal(2000))
+    query = replace(asking.tenant.query, llm_cache=False)
+    return replace(asking, tenant=replace(asking.tenant, prices=(price,), query=query))
 
 
 @pytest.fixture

@@ -101,11 +101,13 @@ class InvalidRequest(RagadminError):
 class NotAuthenticated(RagadminError):
     code = "not_authenticated"
     status = 401
+    openai_type = "authentication_error"
 
 
 class PermissionDenied(RagadminError):
     code = "permission_denied"
     status = 403
+    openai_type = "permission_error"
 
 
 class NotFound(RagadminError):

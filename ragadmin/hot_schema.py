@@ -127,6 +127,11 @@ HOT_COMPONENTS: dict[str, Schema] = {
         model=STRING | {"example": "auto"},
         messages=array(obj(("role", "content"), role=STRING, content={})),
         stream=BOOLEAN | {"default": False},
+        stream_options=obj(include_usage=BOOLEAN),
+        temperature={"type": "number", "minimum": 0, "maximum": 2},
+        max_completion_tokens=INTEGER,
+        max_tokens=INTEGER,
+        stop={"oneOf": [STRING, array(STRING)]},
     )
     | {"additionalProperties": True},
     "ChatCompletion": obj(
@@ -212,6 +217,16 @@ HOT_PATHS: dict[str, Schema] = {
             json_content(ref("ModelList")),
             error="OpenAIError",
         )
+    },
+    "/v1/models/{model}": {
+        "get": operation(
+            "retrieve_model",
+            "One of the models that may be named",
+            "openai",
+            json_content(FREE_FORM),
+            error="OpenAIError",
+        )
+        | {"parameters": [{"name": "model", "in": "path", "required": True, "schema": STRING}]}
     },
     "/v1/embeddings": {
         "post": operation(

@@ -53,23 +53,24 @@ def _take_chunks(data: bytes) -> tuple[bytes, bytes, bool]:
     return b"", b"", False
 
 
-def json_response(body: Any, status: int = 200) -> bytes:
-    return raw_response(json.dumps(body, separators=(",", ":")).encode(), status)
+def json_response(body: Any, status: int = 200, more_headers: str = "") -> bytes:
+    return raw_response(json.dumps(body, separators=(",", ":")).encode(), status, more_headers)
 
 
-def raw_response(body: bytes, status: int = 200) -> bytes:
+def raw_response(body: bytes, status: int = 200, more_headers: str = "") -> bytes:
     phrase = HTTPStatus(status).phrase if status in HTTPStatus.__members__.values() else "Error"
     head = (
         f"HTTP/1.1 {status} {phrase}\r\ncontent-type: application/json\r\n"
-        f"content-length: {len(body)}\r\n\r\n"
+        f"content-length: {len(body)}\r\n{more_headers}\r\n"
     )
     return head.encode() + body
 
 
-def error_response(status: int, message: str, code: str) -> bytes:
+def error_response(status: int, message: str, code: str, retry_after_s: int = 0) -> bytes:
     kind = "server_error" if status >= 500 else "invalid_request_error"
     error = {"message": message, "type": kind, "param": None, "code": code}
-    return json_response({"error": error}, status)
+    again = f"retry-after: {retry_after_s}\r\n" if retry_after_s else ""
+    return json_response({"error": error}, status, again)
 
 
 def event(data: bytes) -> bytes:

@@ -12,9 +12,9 @@ import uvloop
 
 from ragadmin.errors import ConfigurationError
 from retrieval.mock_model import http, payloads
-from retrieval.mock_model.answers import compose
 from retrieval.mock_model.embeddings import embedding_response
 from retrieval.mock_model.names import Behaviour, read_embedding_name, read_name
+from retrieval.mock_model.replies import cut_at_stop, reply_pieces
 from retrieval.mock_model.reranking import rerank_response
 
 if TYPE_CHECKING:
@@ -105,11 +105,14 @@ class MockModel(asyncio.Protocol):
 
     def _fails(self, asked: dict[str, Any], behaviour: Behaviour) -> bool:
         """Whether it goes wrong in one of the ways in which nothing is answered."""
-        if behaviour.failure == "hang":
+        if behaviour.failure in {"hang", "mute"}:
             self.answering = True
+            if behaviour.failure == "mute":
+                self._send(http.STREAM_HEAD + b"".join(payloads.stream_frames(asked["model"], ())))
         elif behaviour.failure == "error":
             code = "rate_limit_exceeded" if behaviour.failure_value == 429 else "mock_error"
-            self._send(http.error_response(behaviour.failure_value, "The stub was told to.", code))
+            status, message = behaviour.failure_value, "The stub was told to."
+            self._send(http.error_response(status, message, code, behaviour.retry_after_s))
         elif behaviour.failure == "garbage":
             self._send_garbage(bool(asked.get("stream")))
         else:
@@ -117,8 +120,7 @@ class MockModel(asyncio.Protocol):
         return True
 
     def _generate(self, asked: dict[str, Any], behaviour: Behaviour) -> None:
-        prompt = payloads.last_prompt(asked["messages"])
-        pieces = compose(prompt, behaviour.tokens, behaviour.failure == "badcite")
+        pieces = cut_at_stop(reply_pieces(asked["messages"], behaviour), asked.get("stop"))
         limit = asked.get("max_completion_tokens") or asked.get("max_tokens") or len(pieces)
         finish = "length" if limit < len(pieces) else "stop"
         pieces = pieces[:limit]

@@ -160,6 +160,7 @@ router = Router(
         Route("/stream/{slug}/answers/", stream_answer, methods=["POST"]),
         Route("/v1/chat/completions", openai_routes.chat_completions, methods=["POST"]),
         Route("/v1/models", openai_routes.list_models, methods=["GET"]),
+        Route("/v1/models/{model:path}", openai_routes.show_model, methods=["GET"]),
         Route("/v1/embeddings", openai_routes.embeddings, methods=["POST"]),
     ],
     redirect_slashes=False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import math
-from functools import lru_cache
+import os
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -28,22 +28,27 @@ LARGEST_RESPONSE = 4_000_000
 OWN_SUFFIXES = (".local", ".internal", ".lan", ".localdomain")
 
 
+_rerankers: dict[tuple[str, str, str], Reranker] = {}
+
+
 def get_reranker() -> Reranker | None:
     """One for each process; None where there is none."""
-    return _make(settings.RERANKER, settings.RERANKER_MODEL, settings.RERANKER_API_KEY)
+    if settings.RERANKER == "none":
+        return None
+    key = (settings.RERANKER, settings.RERANKER_MODEL, settings.RERANKER_API_KEY)
+    if key not in _rerankers:
+        _rerankers.setdefault(key, _make(*key))
+    return _rerankers[key]
 
 
 async def close_reranker() -> None:
     """Ends the connections that the running event loop owns."""
-    if reranker := get_reranker():
+    for reranker in _rerankers.values():
         await reranker.close()
 
 
-@lru_cache(maxsize=4)
-def _make(configured: str, model: str, api_key: str) -> Reranker | None:
+def _make(configured: str, model: str, api_key: str) -> Reranker:
     kind, _, rest = configured.partition(":")
-    if kind == "none":
-        return None
     if kind == "fastembed":
         return CrossEncoder(rest)
     # Both `http:URL` and a plain address are understood.
@@ -69,11 +74,13 @@ class HttpReranker:
 
     async def score(self, question: str, texts: Sequence[str]) -> list[float]:
         try:
-            response = await self._post(question, texts)
+            shape = self._takes_texts
+            response = await self._post(question, texts, as_texts=shape)
             if response.status_code in NOT_THAT_SHAPE:
-                self._takes_texts = not self._takes_texts
-                response = await self._post(question, texts)
+                shape = not shape
+                response = await self._post(question, texts, as_texts=shape)
             response.raise_for_status()
+            self._takes_texts = shape
             return read_scores(response.content, len(texts))
         except httpx2.HTTPStatusError as error:
             status = error.response.status_code
@@ -95,9 +102,11 @@ class HttpReranker:
         if client := self._clients.forget():
             await client.aclose()
 
-    async def _post(self, question: str, texts: Sequence[str]) -> httpx2.Response:
+    async def _post(
+        self, question: str, texts: Sequence[str], *, as_texts: bool
+    ) -> httpx2.Response:
         body: dict[str, Any] = {"query": question}
-        if self._takes_texts:
+        if as_texts:
             body |= {"texts": list(texts), "raw_scores": False, "truncate": True}
         else:
             body |= {"documents": list(texts), "top_n": len(texts)}
@@ -132,3 +141,7 @@ def is_own_network(host: str) -> bool:
         return not ip_address(host).is_global
     except ValueError:
         return "." not in host or host.lower().endswith(OWN_SUFFIXES)
+
+
+# A model's threads do not live on in a forked child, which has to load its own.
+os.register_at_fork(after_in_child=_rerankers.clear)

@@ -122,7 +122,10 @@ def _relevance(hit: Hit) -> float:
 
 
 def _scaled(values: Sequence[float]) -> np.ndarray:
+    """From 0 to 1; what a reranker left out is at 0."""
     numbers = np.array(values, np.float64)
     finite = numbers[np.isfinite(numbers)]
     least, most = (finite.min(), finite.max()) if len(finite) else (0.0, 0.0)
-    return np.clip((np.nan_to_num(numbers, neginf=least) - least) / ((most - least) or 1.0), 0, 1)
+    if len(finite) < len(numbers):
+        least -= (most - least) or 1.0
+    return (np.nan_to_num(numbers, neginf=least) - least) / ((most - least) or 1.0)

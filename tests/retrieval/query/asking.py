@@ -1,69 +1,55 @@
-"""Questions asked as a caller, and what became of them."""
+"""Asking in tests: events, the answer, and what the stub model was sent."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from asgiref.sync import sync_to_async
+import httpx
 
-from retrieval.events import AnswerDone, AnswerFailed
-from retrieval.models import CacheEntry, QueryTrace
+from retrieval.events import AnswerFailed, TokenAdded
 from retrieval.query.answer import answer
-from retrieval.query.redis_store import close_redis
 from retrieval.query.request import AnswerRequest
-from tenants.access import tenant_config
-from tenants.context import tenant_context
-from tenants.redis_keys import delete_keys
+from tenants.config import ModelEndpoint, Route
 
 QUESTION = "How do I reset my password?"
 
 
 async def ask(caller, question=QUESTION, **options):
-    """The answer as it is told, or the error that ended it."""
-    async for event in answer(caller, AnswerRequest(question, **options)):
-        if isinstance(event, AnswerDone):
-            return event.answer
-        if isinstance(event, AnswerFailed):
-            raise event.error
-    raise AssertionError("no end")
+    return [event async for event in answer(caller, AnswerRequest(question, **options))]
 
 
-@sync_to_async
-def traces(caller):
-    with tenant_context(caller.tenant):
-        return list(QueryTrace.objects.order_by("created_at"))
+async def answered(caller, question=QUESTION, **options):
+    """The body of an answer that has succeeded."""
+    last = (await ask(caller, question, **options))[-1]
+    assert not isinstance(last, AnswerFailed), last.error
+    return last.answer
 
 
-async def model_calls(caller):
-    """Of all that were asked so far: how often a model was."""
-    return sum(
-        call["kind"] == "generation" for trace in await traces(caller) for call in trace.calls
+def text_of(events):
+    return "".join(event.text for event in events if isinstance(event, TokenAdded))
+
+
+def routed(caller, url, *, name="mock", endpoint=False, **models):
+    """With routes: `simple="a b"` asks the model a first and then b, at one endpoint."""
+    place = ModelEndpoint(name, url, "any", "", "")
+    routes = tuple(
+        Route(tier, model, place) for tier, names in models.items() for model in names.split()
     )
+    return changed(caller, routes=routes, endpoint=place if endpoint else None)
 
 
-@sync_to_async
-def entries(caller):
-    with tenant_context(caller.tenant):
-        return list(CacheEntry.objects.order_by("created_at"))
+def changed(caller, *, query=None, **columns):
+    """With other columns of the tenant, and other settings."""
+    tenant = replace(caller.tenant, **columns)
+    return replace(caller, tenant=replace(tenant, query=replace(tenant.query, **(query or {}))))
 
 
-@sync_to_async
-def change_entries(caller, **values):
-    with tenant_context(caller.tenant):
-        CacheEntry.objects.update(**values)
+async def sent_to(url):
+    """The bodies of the last requests that the stub was sent."""
+    async with httpx.AsyncClient() as client:
+        return (await client.get(f"{url}/mock/stats")).json()["recent"]
 
 
-async def forget_redis(caller):
-    await sync_to_async(delete_keys)(caller.tenant.id)
-    await close_redis()
-
-
-async def refreshed(caller, tenant):
-    """The same caller with the tenant's configuration as it is now."""
-    config = await sync_to_async(tenant_config)(tenant)
-    return replace(caller, tenant=replace(config, endpoint=caller.tenant.endpoint))
-
-
-def with_setting(caller, **values):
-    query = replace(caller.tenant.query, **values)
-    return replace(caller, tenant=replace(caller.tenant, query=query))
+def prompts(requests, start):
+    """Those whose instructions begin like this."""
+    return [one for one in requests if one["messages"][0]["content"].startswith(start)]

@@ -25,6 +25,10 @@ ISOLATION_HELP = mark_safe(
     '<a href="/operator/isolation/comparison/">Compare the levels</a>'
 )
 
+ENDPOINT_FIELDS = ("name", "base_url", "api_key", "small_model", "large_model")
+# The endpoint's models are offered as soon as it was asked for them.
+MODEL_ATTRIBUTES = {"list": "endpoint-models", "autocomplete": "off", "spellcheck": "false"}
+
 
 class NewTenantForm(forms.Form):
     name = forms.CharField(
@@ -131,12 +135,16 @@ class ProviderForm(forms.Form):
     )
     forget_key = forms.BooleanField(label="Remove the stored key", required=False)
     small_model = forms.CharField(
-        max_length=100, help_text="Answers simple questions.", initial=settings.SMALL_MODEL
+        max_length=100,
+        help_text="Answers simple questions, and words questions anew.",
+        initial=settings.SMALL_MODEL,
+        widget=forms.TextInput(attrs=MODEL_ATTRIBUTES),
     )
     large_model = forms.CharField(
         max_length=100,
         help_text="Answers demanding questions. It may be the same model.",
         initial=settings.LARGE_MODEL,
+        widget=forms.TextInput(attrs=MODEL_ATTRIBUTES),
     )
 
     def __init__(self, *args: Any, provider: Provider | None = None, **kwargs: Any) -> None:
@@ -161,6 +169,51 @@ class ProviderForm(forms.Form):
         return url
 
     def endpoint(self) -> ModelEndpoint:
+        return ModelEndpoint(**{name: self.cleaned_data[name] for name in ENDPOINT_FIELDS})
+
+    def entered(self) -> ModelEndpoint:
+        """What is needed to ask it for its models, before the rest is filled in. Raises InvalidRequest."""
+        self.full_clean()
         data = self.cleaned_data
-        names = ("name", "base_url", "api_key", "small_model", "large_model")
-        return ModelEndpoint(**{name: data[name] for name in names})
+        if wrong := [name for name in ("base_url", "api_key") if name not in data]:
+            raise InvalidRequest(str(self.errors[wrong[0]][0]), extra={"field": wrong[0]})
+        return ModelEndpoint(**{name: data.get(name, "") for name in ENDPOINT_FIELDS})
+
+
+class PriceForm(forms.Form):
+    model = forms.CharField(
+        max_length=120,
+        help_text="As its endpoint lists it; search for a search, rerank for a call of the re-ranker.",
+        widget=forms.TextInput(
+            attrs={"list": "known-models", "autocomplete": "off", "spellcheck": "false"}
+        ),
+    )
+    tenant = forms.CharField(
+        max_length=40,
+        required=False,
+        label="For",
+        help_text="The slug of one tenant. Empty: all that have no price of their own.",
+        widget=forms.TextInput(
+            attrs={"list": "tenants", "autocomplete": "off", "placeholder": "all tenants"}
+        ),
+    )
+    unit = forms.ChoiceField(
+        choices=[("tokens", "A million tokens"), ("calls", "A thousand calls")],
+        initial="tokens",
+        label="US dollars for",
+    )
+    input_usd = forms.DecimalField(
+        label="Input", min_value=0, help_text="0 is a price too, for a model of your own."
+    )
+    output_usd = forms.DecimalField(
+        label="Output", min_value=0, initial=0, help_text="0 for embeddings and for calls."
+    )
+
+    def clean_tenant(self) -> Tenant | None:
+        slug = self.cleaned_data["tenant"]
+        if not slug:
+            return None
+        found = Tenant.objects.filter(slug=slug).first()
+        if found is None:
+            raise forms.ValidationError(f"There is no tenant with the slug {slug}.")
+        return found

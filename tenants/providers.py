@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import openai
@@ -14,6 +14,7 @@ from ragadmin.errors import Conflict, InvalidRequest, ProviderError
 from tenants.audit import record_event
 from tenants.config import ModelEndpoint
 from tenants.models import Provider
+from tenants.provider_usage import usage_of
 from tenants.secrets import decrypt, encrypt
 
 if TYPE_CHECKING:
@@ -34,7 +35,12 @@ class EndpointTest:
 
 
 def list_providers() -> QuerySet[Provider]:
-    return Provider.objects.annotate(tenant_count=Count("tenant")).order_by("-is_default", "name")
+    """With `tenant_count`, those that chose it, and `route_count`."""
+    counts = {
+        "tenant_count": Count("tenant", distinct=True),
+        "route_count": Count("modelroute", distinct=True),
+    }
+    return Provider.objects.annotate(**counts).order_by("-is_default", "name")
 
 
 def endpoint_of(provider: Provider) -> ModelEndpoint:
@@ -46,6 +52,14 @@ def endpoint_of(provider: Provider) -> ModelEndpoint:
         small_model=provider.small_model,
         large_model=provider.large_model,
     )
+
+
+def unsaved_endpoint(entered: ModelEndpoint, provider: Provider | None) -> ModelEndpoint:
+    """What was entered, with the stored key where none was. Raises InvalidRequest."""
+    if provider is None or entered.api_key or not provider.api_key_encrypted:
+        return entered
+    _check_key_stays_home(provider, entered)
+    return replace(entered, api_key=decrypt(provider.api_key_encrypted))
 
 
 def save_provider(
@@ -94,10 +108,16 @@ def make_default(provider: Provider, *, actor: User) -> None:
 
 @transaction.atomic
 def delete_provider(provider: Provider, *, actor: User) -> None:
-    """Tenants that chose it go on with the default."""
-    name = provider.name
+    """Tenants that chose it go on with the default; routes to it go with it."""
+    name, usage = provider.name, usage_of(provider)
     provider.delete()
-    record_event("provider.deleted", actor=actor, target=name)
+    record_event(
+        "provider.deleted",
+        actor=actor,
+        target=name,
+        tenants_chose_it=usage.tenant_count,
+        routes_deleted=usage.route_count,
+    )
 
 
 def try_endpoint(endpoint: ModelEndpoint) -> EndpointTest:

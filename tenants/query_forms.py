@@ -27,7 +27,7 @@ SEARCH = {
     "What the model is shown": ("neighbours", "compress"),
 }
 MODELS = {
-    "Tiers": ("simple_passages", "simple_words", "moderate_passages"),
+    "Which tier a question belongs to": ("simple_passages", "simple_words", "moderate_passages"),
     "Answers": ("answer_tokens", "temperature", "first_token_seconds", "instructions"),
 }
 CACHE = {

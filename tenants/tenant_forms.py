@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 
 from django import forms
 
-from tenants.models import Membership
+from tenants.models import Membership, Provider
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,7 @@ ROLE_LABELS = (
 )
 
 MOST_QUESTIONS = 1_000_000
+MOST_USD = 10_000_000
 CONTINENTS = frozenset(
     {
         "Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe",
@@ -87,6 +88,50 @@ class InviteForm(RoleForm):
         help_text="Somebody who has no account yet gets an initial password, shown once.",
     )
     field_order = ["email", "role", "access_levels"]
+
+
+class AmountField(forms.DecimalField):
+    """US dollars that may be spent. Empty: as many as somebody likes."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            required=False, max_digits=14, decimal_places=6, max_value=MOST_USD, **options
+        )
+        self.widget.attrs |= {"step": "any", "min": 0, "placeholder": "no budget"}
+
+    def validate(self, value: Any) -> None:
+        super().validate(value)
+        if value is not None and value <= 0:
+            raise forms.ValidationError("Enter more than 0, or nothing for no budget.")
+
+
+class LimitsForm(forms.Form):
+    day = AmountField(label="Budget a day, US dollars")
+    month = AmountField(label="Budget a month, US dollars")
+
+
+class KeyLimitsForm(LimitsForm):
+    questions_per_minute = forms.IntegerField(
+        min_value=1,
+        max_value=MOST_QUESTIONS,
+        required=False,
+        label="Questions a minute",
+        widget=forms.NumberInput(attrs={"placeholder": "no limit"}),
+    )
+
+
+class EndpointForm(forms.Form):
+    provider = forms.ModelChoiceField(
+        queryset=Provider.objects.order_by("name"),
+        required=False,
+        empty_label="The installation's default",
+        label="Endpoint",
+        help_text="Answers wherever a route names no endpoint of its own.",
+    )
+
+    @classmethod
+    def of(cls, tenant: Tenant) -> EndpointForm:
+        return cls(initial={"provider": tenant.provider})
 
 
 class SettingsForm(forms.Form):

@@ -4,6 +4,7 @@ from django.urls import path
 
 from tenants.views import (
     archives,
+    budgets,
     fleet,
     home,
     installation,
@@ -11,6 +12,7 @@ from tenants.views import (
     members,
     moves,
     operator,
+    prices,
     providers,
     settings,
 )
@@ -66,6 +68,8 @@ urlpatterns = [
         name="operator-default-model",
     ),
     path("operator/models/<int:pk>/delete/", providers.delete_model, name="operator-delete-model"),
+    path("operator/prices/", prices.prices, name="operator-prices"),
+    path("operator/prices/remove/", prices.remove, name="operator-remove-price"),
     path("operator/fleet/", fleet.fleet, name="operator-fleet"),
     path("operator/services/", installation.services, name="operator-services"),
     path("operator/audit/", installation.audit, name="operator-audit"),
@@ -76,4 +80,5 @@ urlpatterns = [
     path("t/<slug:slug>/members/<int:member_id>/remove/", members.remove, name="member-remove"),
     path("t/<slug:slug>/settings/", settings.tenant_settings, name="tenant-settings"),
     path("t/<slug:slug>/settings/search/", settings.search_settings, name="settings-search"),
+    path("t/<slug:slug>/settings/budget/", budgets.budget_settings, name="settings-budget"),
 ]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.shortcuts import render
+from django.urls import reverse
 
 from ragadmin.errors import RagadminError
 from tenants.access import tenant_config
@@ -46,7 +47,12 @@ def edit_query_settings(
     if data is not None and not reset and form.is_valid() and _save(request, form):
         return go_to(request, page, request.tenant.slug)
     was_reset = [WORDS[name][0] for name in reset]
-    return render(request, template, {"form": form, "was_reset": was_reset, **context})
+    own = {
+        "form": form,
+        "was_reset": was_reset,
+        "action": reverse(page, args=[request.tenant.slug]),
+    }
+    return render(request, template, own | dict(context))
 
 
 def _wanted_resets(request: TenantHttpRequest, names: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from asgiref.sync import sync_to_async
 
 from tenants.access import tenant_config
 from tests.documents import upload_and_index
-from tests.retrieval.query.asking import ask, entries, model_calls
+from tests.retrieval.query.kept_answers import ask, entries, model_calls
 
 pytestmark = pytest.mark.usefixtures("loop_resources")
 SECRET = "When are salaries paid each month?"

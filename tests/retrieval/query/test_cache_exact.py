@@ -8,7 +8,8 @@ import pytest
 from psycopg import AsyncConnection
 
 from retrieval.query import embed, redis_store
-from tests.retrieval.query.asking import (
+from tests.retrieval.query.conftest import MODEL, with_model
+from tests.retrieval.query.kept_answers import (
     QUESTION,
     ask,
     change_entries,
@@ -18,7 +19,6 @@ from tests.retrieval.query.asking import (
     traces,
     with_setting,
 )
-from tests.retrieval.query.conftest import MODEL, with_model
 
 pytestmark = pytest.mark.usefixtures("loop_resources")
 

@@ -12,8 +12,8 @@ from retrieval.models import Document
 from retrieval.services.documents import delete_document
 from tenants.context import tenant_context
 from tests.documents import upload_and_index
-from tests.retrieval.query.asking import ask, entries, model_calls, refreshed, with_setting
 from tests.retrieval.query.conftest import MODEL, with_model
+from tests.retrieval.query.kept_answers import ask, entries, model_calls, refreshed, with_setting
 
 pytestmark = pytest.mark.usefixtures("loop_resources")
 PATH = "guide/passwords.md"

@@ -6,7 +6,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from retrieval.providers.embedders import get_embedder
-from tests.retrieval.query.asking import (
+from tests.retrieval.query.kept_answers import (
     QUESTION,
     ask,
     entries,

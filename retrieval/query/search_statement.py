@@ -127,10 +127,22 @@ def _sides(
 
 
 def _holding(words: Keywords) -> str:
-    """One condition for each look into the index."""
-    rare = f"terms && '{{{','.join(map(str, words.rare))}}}'::integer[]"
-    pairs = [f"terms @> '{{{one},{other}}}'::integer[]" for one, other in words.pairs]
-    return " OR ".join([rare, *pairs] if words.rare else pairs)
+    """What a chunk has to hold to be weighed. Only by `&&`: row-level security keeps Postgres from
+    using the index through an operator that is not leakproof (tenants.schema)."""
+    partners: dict[int, list[int]] = {}
+    for rarer, other in words.pairs:
+        partners.setdefault(rarer, []).append(other)
+    conditions = [
+        f"terms && {_array([one])} AND terms && {_array(others)}"
+        for one, others in partners.items()
+    ]
+    if words.rare:
+        conditions.append(f"terms && {_array(words.rare)}")
+    return " OR ".join(conditions)
+
+
+def _array(terms: Sequence[int]) -> str:
+    return f"'{{{','.join(map(str, terms))}}}'::integer[]"
 
 
 def values(

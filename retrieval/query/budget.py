@@ -63,7 +63,8 @@ class Purse:
     """What one answer may spend. `step`: "", small_model, fewer_passages or no_model."""
 
     step: str = ""
-    # For people: what is used of the budget that decided the step. Empty without budgets.
+    # For people: what was used of the budget that decided the step, or why no more may be spent.
+    # Empty without budgets.
     described: str = ""
     # Why the last reservation was refused.
     refusal: str = ""
@@ -71,8 +72,12 @@ class Purse:
     # Whether there were budgets when the purse was opened.
     is_limited: bool = False
     lease_seconds: float = LEASE_SECONDS
-    # The answers that reservations were asked for.
+    # The answers that reservations were asked for, and `described` as the purse was opened.
     _answers: set[str] = field(default_factory=set[str])
+    _opened: str = ""
+
+    def __post_init__(self) -> None:
+        self._opened = self.described
 
     async def reserve(self, answer_id: str, amount: Decimal | None) -> bool:
         """Whether so much more may be spent, in US dollars. None: the price is not known.
@@ -82,19 +87,20 @@ class Purse:
         if self.account is None or not self.is_limited or amount == 0:
             return True
         if amount is None:
-            self.refusal = PRICE_UNKNOWN
-            return False
+            return self._decide(PRICE_UNKNOWN)
         self._answers.add(answer_id)
         async with _turn(self.account), public_connection() as connection:
             fits, figures = await budget_rows.reserve(
                 connection, self.account, answer_id, amount, self.lease_seconds
             )
         if fits is None:
-            self.refusal = BUSY
-            return False
+            return self._decide(BUSY)
         _keep(self.account, figures)
-        self.refusal = "" if fits else _refusal(figures, amount)
-        return fits
+        return self._decide("" if fits else _refusal(figures, amount))
+
+    def _decide(self, refusal: str) -> bool:
+        self.refusal, self.described = refusal, refusal or self._opened
+        return not refusal
 
     async def settle(
         self, connection: Connection, answer_id: str, calls: Sequence[ModelCall]

@@ -5,6 +5,7 @@ from django.urls import path
 from retrieval.views import (
     bench,
     bulk,
+    cache_settings,
     compare,
     comparison,
     document,
@@ -31,6 +32,7 @@ RUN = f"{RUNS}<uuid:run_id>/"
 INDEXING = "t/<slug:slug>/settings/indexing/"
 BENCH = "t/<slug:slug>/bench/"
 MODELS = "t/<slug:slug>/settings/models/"
+CACHE = "t/<slug:slug>/settings/cache/"
 PLAYGROUND = "t/<slug:slug>/playground/"
 CONVERSATIONS = f"{PLAYGROUND}conversations/"
 TRACES = "t/<slug:slug>/traces/"
@@ -67,6 +69,8 @@ urlpatterns = [
     path(MODELS, model_settings.model_settings, name="settings-models"),
     path(f"{MODELS}endpoint/", model_settings.choose_endpoint, name="settings-endpoint"),
     path(f"{MODELS}routes/", model_settings.edit_routes, name="settings-routes"),
+    path(CACHE, cache_settings.cache_settings, name="settings-cache"),
+    path(f"{CACHE}empty/", cache_settings.empty, name="settings-cache-empty"),
     path(INDEXING, indexing_settings.show, name="indexing-settings"),
     path(f"{INDEXING}start/", indexing_settings.start, name="indexing-start"),
     path(f"{INDEXING}cancel/", indexing_settings.cancel, name="indexing-cancel"),

@@ -13,16 +13,16 @@ def tenant_key(tenant_id: int, name: str) -> str:
     return PREFIX.format(tenant_id) + name
 
 
-def count_keys(tenant_id: int) -> int:
-    """Raises redis.RedisError, as all of these do."""
+def count_keys(tenant_id: int, begin: str = "") -> int:
+    """Those whose names begin so. Raises redis.RedisError, as all of these do."""
     with redis_client() as client:
-        return sum(1 for _ in _scan(client, tenant_id))
+        return sum(1 for _ in _scan(client, tenant_id, begin))
 
 
-def delete_keys(tenant_id: int) -> None:
+def delete_keys(tenant_id: int, begin: str = "") -> None:
     with redis_client() as client:
         batch: list[bytes] = []
-        for key in _scan(client, tenant_id):
+        for key in _scan(client, tenant_id, begin):
             batch.append(key)
             if len(batch) == BATCH:
                 client.unlink(*batch)
@@ -31,8 +31,8 @@ def delete_keys(tenant_id: int) -> None:
             client.unlink(*batch)
 
 
-def _scan(client: redis.Redis, tenant_id: int):  # noqa: ANN202
-    return client.scan_iter(match=PREFIX.format(tenant_id) + "*", count=BATCH)
+def _scan(client: redis.Redis, tenant_id: int, begin: str):  # noqa: ANN202
+    return client.scan_iter(match=PREFIX.format(tenant_id) + begin + "*", count=BATCH)
 
 
 def redis_client() -> redis.Redis:

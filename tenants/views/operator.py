@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ragadmin.errors import RagadminError
 from ragadmin.forms import add_error
 from tenants.access import operator_page
+from tenants.budget_view import find_spenders
 from tenants.fleet import find_tenants, schema_version, set_tenant_status
 from tenants.grants import Granter
 from tenants.members import invite_member
@@ -123,6 +124,7 @@ def _render_tenant(request: HttpRequest, tenant: Tenant, **extra: Any) -> HttpRe
         "tenant": tenant,
         "schema_version": schema_version(tenant),
         "members": tenant.membership_set.select_related("user").order_by("user__email"),
+        "spender": find_spenders(tenant)[0],
         "keys_in_use": tenant.apikey_set.filter(revoked_at=None).count(),
         **move_context(tenant),
         **archive_context(tenant),

@@ -39,6 +39,12 @@ log = structlog.get_logger(__name__)
 LOCK_SECONDS = 2
 ATTEMPTS = 6
 PAUSE_SECONDS = 0.5
+# Reservations are made without the tenant in force, so these keep whoever reserves at this moment away.
+LOCK_BUDGETS = "SELECT 1 FROM tenants_budget WHERE tenant_id = %s ORDER BY id FOR UPDATE"
+LOCK_BUDGET_PERIODS = """
+SELECT 1 FROM tenants_budgetperiod p JOIN tenants_budget b ON b.id = p.budget_id
+WHERE b.tenant_id = %s ORDER BY p.id FOR UPDATE OF p
+"""
 REDIS_AWAY = "Redis cannot be reached: what it keeps of the tenant expires by itself."
 FILES_LEFT = "{} files could not be deleted now; they are tried again every day."
 
@@ -132,6 +138,8 @@ def _hold_alone(cursor: CursorWrapper, tenant: Tenant) -> None:
         "SELECT 1 FROM tenants_documentjob WHERE tenant_id = %s ORDER BY id FOR UPDATE",
         [tenant.pk],
     )
+    cursor.execute(LOCK_BUDGETS, [tenant.pk])
+    cursor.execute(LOCK_BUDGET_PERIODS, [tenant.pk])
     rows = Tenant.objects.using("owner").select_for_update()
     current = rows.filter(pk=tenant.pk).first()
     if current is None:

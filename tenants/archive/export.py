@@ -28,6 +28,7 @@ from tenants.archive.manifest import (
 )
 from tenants.archive.names import DocumentNames
 from tenants.archive.people import describe_people
+from tenants.archive.spending import describe_spending
 from tenants.archive.writing import ArchiveWriter
 from tenants.audit import record_event
 from tenants.context import ENTER, tenant_context
@@ -151,7 +152,7 @@ class _Export:
             schema_version=compiled_schema()[1],
             created_at=timezone.now().isoformat(),
             ragadmin_version=ragadmin_version(),
-            tenant=settings_then,
+            tenant={**settings_then, "spending": describe_spending(self.tenant)},
             files=(*records, *self.archive.files[len(records) :]),
             missing_files=tuple(self.missing),
             columns={table.name: _columns(table) for table in tables},

@@ -22,6 +22,7 @@ from tenants.archive.manifest import SETTINGS, ArchiveError
 from tenants.archive.people import find_people
 from tenants.archive.reading import open_archive
 from tenants.archive.rows import NewIds, RowEditor, insert_rows
+from tenants.archive.spending import clean_settings, read_spending
 from tenants.audit import record_event
 from tenants.compiled import compiled_migrations
 from tenants.context import TENANT_LOCK
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from tenants.archive.people import People
     from tenants.archive.reading import Archive
+    from tenants.archive.spending import Spending
     from tenants.isolation.base import Isolation
     from tenants.models import User
     from tenants.moving.tables import Table
@@ -93,14 +95,15 @@ def import_tenant(
         archive.verify(progress)
         tenant = _new_tenant(archive, slug.strip(), isolation)
         people = find_people(archive.people(), tenant)
+        spending = read_spending(archive.manifest.tenant)
         with transaction.atomic(using="owner"), schema.owner().cursor() as cursor:
             isolation_of(tenant.isolation).ensure(cursor)
         try:
-            work = _Import(archive, tenant, people, None, progress)
+            work = _Import(archive, tenant, people, spending, None, progress)
             work.run(actor)
         except IdsTaken:
             tenant.pk = None
-            work = _Import(archive, tenant, people, NewIds(), progress)
+            work = _Import(archive, tenant, people, spending, NewIds(), progress)
             work.run_with_new_ids(actor)
     return _report(work)
 
@@ -115,6 +118,9 @@ def _report(work: _Import) -> ImportReport:
     wanted = work.archive.manifest.tenant.get("provider")
     if wanted and work.tenant.provider is None:
         notes.append(f"There is no model endpoint {wanted!r} here: the default answers.")
+    if work.spending.unknown:
+        names = ", ".join(work.spending.unknown)
+        notes.append(f"Routes to model endpoints that are not here were left out: {names}.")
     if work.new_ids:
         notes.append("Documents have new ids: another tenant here has those of the archive.")
     missing = work.archive.manifest.missing_files
@@ -142,6 +148,7 @@ def _new_tenant(archive: Archive, slug: str, isolation: str) -> Tenant:
         tenant.schema_name = level.schema_name(tenant.slug)
         tenant.clean_fields(exclude=["provider"])
         _check_texts([tenant.name, *tenant.access_levels])
+        clean_settings(tenant)
     except (KeyError, TypeError, ValueError, ValidationError) as error:
         raise ArchiveError("The tenant's settings in the archive cannot be used.") from error
     if embedding_dimension(tenant.embedding_model) != tenant.embedding_dimension:
@@ -183,10 +190,12 @@ class _Import:
         archive: Archive,
         tenant: Tenant,
         people: People,
+        spending: Spending,
         new_ids: NewIds | None,
         progress: Progress,
     ) -> None:
         self.archive, self.tenant, self.people = archive, tenant, people
+        self.spending = spending
         self.new_ids, self.progress = new_ids, progress
         self.keys: list[str] = []
         self.rows = 0
@@ -280,6 +289,7 @@ class _Import:
         for member in self.people.members:
             member.tenant_id = self.tenant.pk
             member.save(using="owner", force_insert=True)
+        self.spending.save(self.tenant)
         record_event(
             "tenant.imported",
             actor=actor,

@@ -16,7 +16,8 @@ TABLES, DOCUMENTS = "tables/", "documents/"
 LEFT_OUT = (
     "API keys: only their hashes are stored, and a key must not work in two places. "
     "access.json names them, so that they can be made anew.",
-    "Passwords and the credential of the model endpoint.",
+    "Passwords and the credentials of model endpoints, which are only named.",
+    "What was spent of budgets.",
 )
 # Of the tenant's row: what makes its answers what they are. Its slug and isolation are advice only.
 SETTINGS = (
@@ -32,6 +33,10 @@ SETTINGS = (
     "top_k",
     "min_similarity",
     "corpus_revision",
+    "query_settings",
+    "raised_threshold",
+    "timezone",
+    "questions_per_minute",
 )
 
 
@@ -51,7 +56,7 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`tenant` holds SETTINGS and the model endpoint's name; `missing_files` paths of documents
+    """`tenant` holds SETTINGS, the model endpoint's name and `spending`; `missing_files` paths of documents
     whose file was gone, though their text is here."""
 
     schema_version: str

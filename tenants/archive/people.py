@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tenants.archive.manifest import ArchiveError
+from tenants.archive.spending import describe_limits
 from tenants.models import ApiKey, Membership, User
 
 if TYPE_CHECKING:
@@ -23,7 +24,12 @@ def describe_people(tenant: Tenant, asked: set[int]) -> dict[str, Any]:
         ],
         "people": [{"id": user.pk, "email": user.email} for user in people.order_by("pk")],
         "api_keys": [
-            {"name": key.name, "scopes": key.scopes, "access_levels": key.access_levels}
+            {
+                "name": key.name,
+                "scopes": key.scopes,
+                "access_levels": key.access_levels,
+                **describe_limits(key),
+            }
             for key in ApiKey.objects.filter(tenant=tenant, revoked_at=None).order_by("created_at")
         ],
     }

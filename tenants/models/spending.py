@@ -78,6 +78,9 @@ class ModelPrice(models.Model):
     def __str__(self) -> str:
         return f"{self.model}: {self.input_usd} + {self.output_usd}"
 
+    if TYPE_CHECKING:
+        tenant_id: int | None
+
 
 class Budget(models.Model):
     """The most a tenant, or one of its keys, may spend in a day or a month of the tenant's time."""
@@ -104,6 +107,9 @@ class Budget(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount_usd} a {self.period}"
+
+    if TYPE_CHECKING:
+        tenant_id: int
 
 
 class BudgetPeriod(models.Model):

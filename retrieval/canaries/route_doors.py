@@ -27,6 +27,8 @@ ACTIONS = tuple(
         "retry", "delete", "feedback", "sync", "pause", "resume", "confirm", "cancel", "undo",
     )
 )  # fmt: skip
+# What an answer cost and how it was made, without a word of the documents.
+FIGURES = ("traces/<uuid:trace_id>/turn/",)
 # These are for operators: every visitor of a tenant is refused, its own owner too.
 ADMIN_ROOT = "django-admin/"
 OPERATOR_ROOTS = ("api/v1/tenants/", "operator/", ADMIN_ROOT)
@@ -133,8 +135,8 @@ def _holds_documents(route: Route) -> bool:
     """Lists, a document, a source, a run, an answer: its owner sees the word there."""
     names = {*LEVELLED, "answer_id", "trace_id"}
     is_list = route.address in {root + name for root in (API_ROOT, PAGE_ROOT) for name in LISTS}
-    is_action = route.address.endswith(ACTIONS)
-    return is_list or (bool(names & set(route.parameters)) and not is_action)
+    is_without = route.address.endswith((*ACTIONS, *FIGURES))
+    return is_list or (bool(names & set(route.parameters)) and not is_without)
 
 
 def _operator_door(section: str, routes: list[Route]) -> Door:

@@ -18,6 +18,7 @@ SCHEDULES = (
     Schedule("Index waiting documents", "retrieval.tasks.dispatch_documents", 5),
     Schedule("Start syncs that are due", "retrieval.tasks.dispatch_syncs", 10),
     Schedule("Purge kept versions", "retrieval.tasks.purge_kept_versions", 3600),
+    Schedule("Look after kept answers", "retrieval.tasks.tend_caches", 10 * 60),
     Schedule("Mark interrupted answers", "retrieval.tasks.mark_interrupted", 15 * 60),
     Schedule("Look after re-indexing", "retrieval.tasks.tend_generations", 20),
     Schedule("Measure vector indexes", "retrieval.tasks.measure_vector_indexes", 24 * 3600),

@@ -162,6 +162,22 @@ def purge_kept_versions() -> None:
 
 
 @app.task
+def tend_caches() -> None:
+    """Every ten minutes: kept answers that have expired, and how many of them were wrong."""
+    from retrieval import cache_figures
+    from retrieval.indexing import cache_upkeep
+
+    for tenant in cache_upkeep.tenants_with_entries():
+        try:
+            if purged := cache_upkeep.purge(tenant):
+                log.info("kept answers purged", tenant=tenant.slug, entries=purged)
+            cache_upkeep.tend_index(tenant)
+            cache_figures.adjust_threshold(tenant)
+        except (SchemaMissing, TenantGone) as error:  # the other tenants' turn must come
+            log.warning("kept answers not looked after", tenant=tenant.slug, code=error.code)
+
+
+@app.task
 def tune_vector_index(tenant_id: int) -> None:
     """Builds, measures or drops one tenant's vector index."""
     from retrieval.indexing import vector_index

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ragadmin.errors import InvalidRequest, NotFound
 from retrieval.models import Feedback, QueryTrace
+from retrieval.services.cache import allow_answer, evict_answer
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -23,15 +24,20 @@ LONGEST_COMMENT = 2_000
 def rate_answer(
     *, trace_id: UUID, rating: str, reason: str = "", comment: str = "", rated_by: str
 ) -> Feedback:
-    """Rating again replaces. Raises InvalidRequest, NotFound; the tenant is in force."""
+    """Rating again replaces; a thumbs-down takes the answer out of the cache.
+
+    Raises InvalidRequest, NotFound; the tenant is in force.
+    """
     comment = comment.strip().replace("\x00", "")
     _check(rating, reason, comment)
-    if not QueryTrace.objects.filter(id=trace_id).exists():
+    trace = QueryTrace.objects.filter(id=trace_id).first()
+    if trace is None:
         raise NotFound("There is no such answer.")
     feedback, _ = Feedback.objects.update_or_create(
         trace_id=trace_id,
         defaults={"rating": rating, "reason": reason, "comment": comment, "rated_by": rated_by},
     )
+    (evict_answer if rating == Feedback.Rating.DOWN else allow_answer)(trace)
     return feedback
 
 

@@ -5,7 +5,6 @@ import time
 import uuid
 
 import httpx
-import openai
 import pytest
 
 from retrieval.models import QueryTrace
@@ -77,41 +76,6 @@ def test_search_gives_hits_with_the_keys_of_the_contract(api):
         "chunk_id", "document_id", "path", "text", "score", "similarity", "access_level", "rank",
     ]  # fmt: skip
     assert body["duration_ms"] > 0
-
-
-def test_the_unmodified_openai_client_gets_answers_in_both_forms(web, key):
-    client = openai.OpenAI(base_url=f"{web.url}/v1", api_key=key, max_retries=0)
-    assert {model.id for model in client.models.list()} == {"auto", "mock-0-12-0", "extractive"}
-    messages = [{"role": "user", "content": QUESTION["question"]}]
-    whole = client.chat.completions.create(model="auto", messages=messages)
-    assert "[1]" in whole.choices[0].message.content
-    assert whole.choices[0].message.annotations[0].url_citation.title == "guide/passwords.md"
-    assert whole.model_extra["ragadmin"]["answer_id"]
-    chunks = list(
-        client.chat.completions.create(
-            model="auto", messages=messages, stream=True, stream_options={"include_usage": True}
-        )
-    )
-    text = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
-    assert text == whole.choices[0].message.content
-    assert chunks[-1].usage.completion_tokens > 0
-
-
-def test_embeddings_are_the_tenants_own_models(web, key):
-    client = openai.OpenAI(base_url=f"{web.url}/v1", api_key=key, max_retries=0)
-    given = client.embeddings.create(model="any", input=["one", "two"])
-    assert [len(item.embedding) for item in given.data] == [384, 384]
-
-
-def test_openai_routes_use_openais_error_shape(web, key):
-    client = openai.OpenAI(base_url=f"{web.url}/v1", api_key=key, max_retries=0)
-    with pytest.raises(openai.BadRequestError) as refused:
-        client.chat.completions.create(
-            model="none-such", messages=[{"role": "user", "content": "x"}]
-        )
-    assert refused.value.code == "model_not_found"
-    with pytest.raises(openai.AuthenticationError):
-        openai.OpenAI(base_url=f"{web.url}/v1", api_key="wrong", max_retries=0).models.list()
 
 
 def test_rating_again_replaces(api):

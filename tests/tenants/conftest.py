@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import uuid
 from dataclasses import dataclass
 
 import pytest
 from django.test import Client
 
+from ragadmin.embedded.ports import free_port
+from retrieval.mock_model.server import start_server
 from tenants.models import Membership, Tenant, User
 from tenants.services import add_member, create_operator, create_tenant, create_user
 
@@ -60,3 +64,17 @@ def shared_cast(django_db_setup, django_db_blocker) -> Cast:
     """For tests that only read."""
     with django_db_blocker.unblock():
         return make_cast()
+
+
+@pytest.fixture(scope="module")
+def model_url():
+    """The stub model, served beside the tests as a real endpoint would be."""
+    loop, port = asyncio.new_event_loop(), free_port()
+    server = loop.run_until_complete(start_server("127.0.0.1", port))
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{port}/v1"
+    loop.call_soon_threadsafe(server.close)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()

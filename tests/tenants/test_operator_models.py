@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import threading
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,7 +9,6 @@ from django.urls import reverse
 
 from ragadmin.embedded.ports import free_port
 from ragadmin.errors import ProviderError
-from retrieval.mock_model.server import start_server
 from tenants.config import ModelEndpoint
 from tenants.models import AuditEvent, Provider
 from tenants.providers import endpoint_of, make_default, save_provider, try_endpoint
@@ -27,20 +25,6 @@ def endpoint(**changes: str) -> ModelEndpoint:
         "large_model": "mock-0-8-0",
     }
     return ModelEndpoint(**(values | changes))
-
-
-@pytest.fixture(scope="module")
-def model_url():
-    """The stub model, served beside the tests as a real endpoint would be."""
-    loop, port = asyncio.new_event_loop(), free_port()
-    server = loop.run_until_complete(start_server("127.0.0.1", port))
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{port}/v1"
-    loop.call_soon_threadsafe(server.close)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
 
 
 def form_data(**changes: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ragadmin.errors import RagadminError
 from retrieval.events import AnswerDone, AnswerFailed, CitationsFound, StageStarted, TokenAdded
-from retrieval.query import cache, flight, routing
+from retrieval.query import cache, flight, routing, shadow
 from retrieval.query.budget import open_purse
 from retrieval.query.embed import start_embedding
 from retrieval.query.generate import generate
@@ -85,6 +85,7 @@ async def _end(run: Run, lead: flight.Lead | None) -> None:
         run.cancel_embedding()
         if run.is_stored:
             await finish_trace(run)
+            shadow.consider(run)
         else:
             await run.purse.give_back()
     finally:

@@ -10,7 +10,7 @@ from retrieval.query.cached_answer import take_over
 from retrieval.query.config_hash import exact_key
 from retrieval.query.embed import question_vector
 from retrieval.query.exact_cache import Published
-from retrieval.query.keep_answer import CacheHit, Kept, leans_on_history
+from retrieval.query.keep_answer import CacheHit, Kept
 from retrieval.query.proof import find_again, fingerprint
 from retrieval.query.record import store_whole
 from retrieval.vectors import read_vector
@@ -36,7 +36,7 @@ WHERE id = %(id)s AND corpus_revision = %(revision)s
 def may_be_served(run: Run) -> bool:
     """Not to somebody who wants it fresh, nor where the question leans on what was said before."""
     wanted = run.request.use_cache and run.caller.tenant.query.cache
-    return wanted and not leans_on_history(run)
+    return wanted and not run.history_in_prompt
 
 
 async def serve_exact(run: Run) -> bool:

@@ -86,7 +86,7 @@ def answer_of(run: Run, entry_id: str) -> CachedAnswer:
         spent=_spent(run),
         finish_reason=outcome.finish_reason,
         abstained=outcome.abstained,
-        cached_at=datetime.now(UTC),
+        cached_at=outcome.cached_at or datetime.now(UTC),
     )
 
 

@@ -86,11 +86,6 @@ async def publish(run: Run, kept: Kept) -> None:
     await exact_cache.publish(run.caller.tenant, kept.key, kept.published, kept.seconds)
 
 
-def leans_on_history(run: Run) -> bool:
-    """Whether it may be no question by itself: the same words mean something else elsewhere."""
-    return run.history_in_prompt or bool(run.history and run.question == run.request.question)
-
-
 def _may_be_kept(run: Run) -> bool:
     """Only what the next one who asks would be given just so by a full run."""
     outcome, route = run.outcome, run.outcome.route
@@ -102,7 +97,7 @@ def _may_be_kept(run: Run) -> bool:
         and outcome.finish_reason in {"stop", "length"}
         and run.vector is not None
         and run.corpus_revision is not None
-        and not leans_on_history(run)
+        and not run.history_in_prompt
         and not run.purse.step
         and set(run.degraded) <= {"redis"}
         and route is not None

@@ -13,6 +13,7 @@ from retrieval.providers.embedders import close_embedders, get_embedder
 from retrieval.providers.reranker import close_reranker
 from retrieval.query.clients import close_clients
 from retrieval.query.redis_store import close_redis
+from retrieval.query.shadow import close_shadows
 from tenants import revision
 from tenants.pool import close_pool, open_pool
 
@@ -37,6 +38,7 @@ async def serve(receive: Receive, send: Send) -> None:
         elif message["type"] == "lifespan.shutdown":
             for task in background:
                 task.cancel()
+            await close_shadows()
             await close_clients()
             await close_embedders()
             await close_reranker()

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ragadmin.errors import ProviderError
+from retrieval.query.context import reserve_from
 from retrieval.query.retrieve import find_context, search_request
 
 if TYPE_CHECKING:
@@ -45,8 +46,9 @@ async def find_again(
     wanted = replace(search_request(run), top_k=request.top_k or tenant.top_k)
     try:
         context = await find_context(
-            run.caller, wanted, question, vector, rewrites, clock=run.clock
-        )
+            run.caller, wanted, question, vector, rewrites,
+            clock=run.clock, reserve=reserve_from(run),
+        )  # fmt: skip
     except ProviderError:
         return None
     run.outcome.calls += context.calls

@@ -173,11 +173,21 @@ async def test_a_question_that_nothing_was_found_for_is_not_kept(asker):
     assert await entries(asker) == []
 
 
-async def test_a_follow_up_is_never_taken_for_the_question_alone(asker):
+async def test_a_follow_up_is_never_taken_for_the_same_words_by_themselves(asker):
+    plain = with_setting(asker, rewrite_follow_ups=False)
+    follow_up = "And how long is that valid for a password?"
+    alone = await ask(plain, follow_up)
+    first = await ask(plain, starts_conversation=True)
+    before = await entries(plain)
+    said_on = await ask(plain, follow_up, conversation_id=first["conversation_id"])
+    assert (alone["cache"], said_on["cache"]) == ("none", "none")
+    assert await entries(plain) == before, "an answer with a history in its prompt is not kept"
+
+
+async def test_a_question_that_stands_alone_is_a_hit_within_a_conversation_too(asker):
     first = await ask(asker, starts_conversation=True)
     again = await ask(asker, conversation_id=first["conversation_id"])
-    assert again["cache"] == "none"
-    assert len(await entries(asker)) == 1, "an answer with a history in its prompt is not kept"
+    assert (again["cache"], again["conversation_id"]) == ("exact", first["conversation_id"])
 
 
 async def test_the_first_question_of_a_conversation_may_be_a_hit_and_begins_it(asker):

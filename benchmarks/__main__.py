@@ -9,7 +9,7 @@ from ragadmin.installation import PROJECT_DIR
 
 ALL = (
     "startup", "tenants", "schemas", "embedding", "indexing", "sync_embedding", "fairness",
-    "vector_index", "streaming", "concurrency", "cache_guards",
+    "vector_index", "streaming", "concurrency", "cache_guards", "search_quality",
 )  # fmt: skip
 # Run only when named: they take long, or need the network.
 LONG = (
@@ -20,8 +20,9 @@ LONG = (
     "sync_scale",
     "worker_memory",
     "document_list",
+    "search_cost",
 )
-LONGEST_SECONDS = {"many_tenants": 2_400, "backend_memory": 3_600}
+LONGEST_SECONDS = {"many_tenants": 2_400, "backend_memory": 3_600, "search_cost": 2_400}
 USUAL_SECONDS = 900
 
 

@@ -207,8 +207,8 @@ SPECTACULAR_SETTINGS = {
 }
 
 # From so many chunks a tenant's vectors get an index; below, all are compared, none is missed, and
-# that takes some 8 ms at most. Measured by benchmarks/vector_index.py.
-VECTOR_INDEX_FROM = 10_000
+# that takes some 3 ms at most. Measured by benchmarks/vector_index.py.
+VECTOR_INDEX_FROM = 5_000
 
 # Models. None configured is a normal state: answers are then extractive.
 OPENAI_API_KEY = env.read_str("OPENAI_API_KEY")

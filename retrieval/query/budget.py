@@ -19,8 +19,8 @@ import structlog
 
 from ragadmin.errors import BudgetExceeded, RagadminError
 from retrieval.providers.per_loop import PerLoop
-from retrieval.query import budget_rows
-from retrieval.query.budget_rows import Account
+from retrieval.query import budget_rows, reserving
+from retrieval.query.budget_rows import Account, Asked
 from tenants.budget_figures import money, today_in
 from tenants.pool import public_connection
 
@@ -54,8 +54,6 @@ class Kept:
 
 
 _kept: PerLoop[dict[Account, Kept]] = PerLoop(dict)
-# One reservation of a process at a time for each tenant: others wait here and not on a connection.
-_turns: PerLoop[dict[int, asyncio.Lock]] = PerLoop(dict)
 
 
 @dataclass(slots=True)
@@ -89,10 +87,8 @@ class Purse:
         if amount is None:
             return self._decide(PRICE_UNKNOWN)
         self._answers.add(answer_id)
-        async with _turn(self.account), public_connection() as connection:
-            fits, figures = await budget_rows.reserve(
-                connection, self.account, answer_id, amount, self.lease_seconds
-            )
+        asked = Asked(answer_id, amount, self.lease_seconds)
+        fits, figures = await reserving.reserve(self.account, asked)
         if fits is None:
             return self._decide(BUSY)
         _keep(self.account, figures)
@@ -197,11 +193,3 @@ def _put(account: Account, figures: asyncio.Future[Figures]) -> Kept:
         kept.clear()
     kept[account] = Kept(figures, time.monotonic())
     return kept[account]
-
-
-def _turn(account: Account) -> asyncio.Lock:
-    turns = _turns.get()
-    if len(turns) >= MOST_KEPT:
-        for tenant_id in [each for each, lock in turns.items() if not lock.locked()]:
-            del turns[tenant_id]
-    return turns.setdefault(account.tenant_id, asyncio.Lock())

@@ -16,6 +16,8 @@ from psycopg.errors import LockNotAvailable
 from tenants.budget_figures import FIGURES, BudgetFigure, Today, figure_of, figures_values
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tenants.pool import Connection
 
 SMALLEST = Decimal("1e-9")  # of a dollar: what the columns keep
@@ -37,37 +39,46 @@ ORDER BY b.id FOR KEY SHARE
 ON CONFLICT DO NOTHING;
 """
 LOCK = "SELECT 1" + APPLY + " ORDER BY p.id FOR UPDATE OF p;"
-# After LOCK nobody else changes these rows, so what is read here is what is changed.
+# After LOCK nobody else changes these rows, so what is read here is what is changed. Each reservation
+# counts in every budget that applies, so there is one room for all: that of the tightest. They are
+# taken in the order in which they were asked for; one that does not fit leaves room for a smaller one.
 RESERVE = (
     "SET LOCAL lock_timeout = {lock_timeout};"  # noqa: S608 - of constants
     + BEGIN_PERIODS
     + LOCK
-    + "WITH mine AS (SELECT b.id, b.api_key_id, b.period, b.amount_usd, coalesce(k.name, '') AS key_name,"
-    " p.id AS period_id, p.spent_usd, p.reserved_usd"
+    + "WITH RECURSIVE mine AS (SELECT b.id, b.api_key_id, b.period, b.amount_usd,"
+    " coalesce(k.name, '') AS key_name, p.id AS period_id, p.spent_usd, p.reserved_usd"
     + APPLY
     + """),
+asked (place, answer_id, amount_usd, lease_seconds) AS (VALUES {asked}),
 lapsed AS (
     DELETE FROM public.tenants_budgetreservation r USING mine
     WHERE r.period_id = mine.period_id AND r.expires_at <= now()
     RETURNING r.period_id, r.amount_usd),
-room AS (
-    SELECT mine.*, coalesce((SELECT sum(lapsed.amount_usd) FROM lapsed
-        WHERE lapsed.period_id = mine.period_id), 0) AS back FROM mine),
-verdict AS (
-    SELECT coalesce(bool_and(spent_usd + reserved_usd - back + {amount} <= amount_usd), true) AS fits
-    FROM room),
+known AS (
+    SELECT mine.*, mine.reserved_usd - coalesce((SELECT sum(lapsed.amount_usd) FROM lapsed
+        WHERE lapsed.period_id = mine.period_id), 0) AS still_reserved FROM mine),
+room AS (SELECT coalesce(min(amount_usd - spent_usd - still_reserved), 'Infinity') AS usd FROM known),
+walk (place, taken, fits) AS (
+    SELECT 0, 0::numeric, false
+    UNION ALL
+    SELECT asked.place,
+        walk.taken + CASE WHEN walk.taken + asked.amount_usd <= room.usd THEN asked.amount_usd ELSE 0 END,
+        walk.taken + asked.amount_usd <= room.usd
+    FROM walk JOIN asked ON asked.place = walk.place + 1 CROSS JOIN room),
 made AS (
     INSERT INTO public.tenants_budgetreservation (id, period_id, answer_id, amount_usd, expires_at)
-    SELECT gen_random_uuid(), room.period_id, {answer_id}, {amount},
-        now() + make_interval(secs => {lease_seconds}) FROM room, verdict WHERE verdict.fits),
+    SELECT gen_random_uuid(), known.period_id, asked.answer_id, asked.amount_usd,
+        now() + make_interval(secs => asked.lease_seconds)
+    FROM known, asked JOIN walk ON walk.place = asked.place AND walk.fits),
 changed AS (
     UPDATE public.tenants_budgetperiod p
-    SET reserved_usd = p.reserved_usd - room.back + CASE WHEN verdict.fits THEN {amount} ELSE 0 END
-    FROM room, verdict WHERE p.id = room.period_id)
-SELECT verdict.fits, room.id, room.api_key_id, room.period, room.amount_usd, room.key_name,
-    room.spent_usd, room.reserved_usd - room.back
-        + CASE WHEN verdict.fits THEN {amount} ELSE 0 END AS reserved_usd
-FROM verdict LEFT JOIN room ON true
+    SET reserved_usd = known.still_reserved + (SELECT max(taken) FROM walk)
+    FROM known WHERE p.id = known.period_id)
+SELECT (SELECT array_agg(walk.fits ORDER BY walk.place) FROM walk WHERE walk.place > 0) AS fits,
+    known.id, known.api_key_id, known.period, known.amount_usd, known.key_name, known.spent_usd,
+    known.still_reserved + (SELECT max(taken) FROM walk) AS reserved_usd
+FROM (SELECT 1) one LEFT JOIN known ON true
 """
 )
 SETTLE = (
@@ -97,6 +108,21 @@ class Account:
     today: Today
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A reservation that is wanted, in US dollars."""
+
+    answer_id: str
+    amount: Decimal
+    lease_seconds: float
+
+    def as_sql(self, place: int) -> sql.Composed:
+        amount = self.amount.quantize(SMALLEST, ROUND_UP)
+        return sql.SQL("({}, {}::uuid, {}::numeric, {}::float8)").format(
+            *map(sql.Literal, (place, self.answer_id, amount, self.lease_seconds))
+        )
+
+
 async def read_figures(connection: Connection, account: Account) -> tuple[BudgetFigure, ...]:
     values = figures_values(account.tenant_id, account.today, account.api_key_id)
     rows = await (await connection.execute(FIGURES, values)).fetchall()
@@ -104,15 +130,14 @@ async def read_figures(connection: Connection, account: Account) -> tuple[Budget
 
 
 async def reserve(
-    connection: Connection, account: Account, answer_id: str, amount: Decimal, lease_seconds: float
-) -> tuple[bool | None, tuple[BudgetFigure, ...]]:
-    """Whether it was reserved in every budget that applies, and what is used of each by now.
+    connection: Connection, account: Account, asked: Sequence[Asked]
+) -> tuple[list[bool] | None, tuple[BudgetFigure, ...]]:
+    """Which were reserved, each in every budget that applies, and what is used of those by now.
 
     None: others hold the rows for longer than LOCK_SECONDS.
     """
-    amount = amount.quantize(SMALLEST, ROUND_UP)
-    values = {"answer_id": answer_id, "amount": amount, "lease_seconds": lease_seconds}
-    query = _compose(RESERVE, account, lock_timeout=f"{LOCK_SECONDS}s", **values)
+    values = sql.SQL(", ").join(one.as_sql(place) for place, one in enumerate(asked, 1))
+    query = _compose(RESERVE, account, lock_timeout=f"{LOCK_SECONDS}s", asked=values)
     try:
         cursor = await connection.execute(query)
     except LockNotAvailable:
@@ -139,5 +164,8 @@ def _compose(statements: LiteralString, account: Account, **values: Any) -> sql.
         "month": account.today.month,
         **values,
     }
-    literals = {name: sql.Literal(value) for name, value in known.items()}
+    literals = {
+        name: value if isinstance(value, sql.Composable) else sql.Literal(value)
+        for name, value in known.items()
+    }
     return sql.SQL(statements).format(**literals)

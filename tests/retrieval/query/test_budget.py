@@ -88,6 +88,28 @@ async def test_two_hundred_at_once_reserve_no_more_than_there_is(tenant):
     assert await figures(made) == (0, Decimal("0.40"), 40)
 
 
+async def test_of_those_who_ask_at_once_the_small_still_fit_beside_the_large(tenant):
+    made = await budget(tenant, "1")
+    purse = await open_purse(await asker(tenant))
+    wanted = ["0.1", "0.7", "0.5", "0.1", "0.2", "0.1"]
+    taken = await asyncio.gather(*(purse.reserve(answer_id(), Decimal(each)) for each in wanted))
+    assert taken == [True, True, False, True, False, True]
+    assert await figures(made) == (0, Decimal(1), 4)
+
+
+async def test_who_leaves_while_it_reserves_leaves_nothing_reserved(tenant):
+    made, caller = await budget(tenant, "1"), await asker(tenant)
+    purses = [await open_purse(caller) for _ in range(20)]
+    asking = [asyncio.ensure_future(each.reserve(answer_id(), Decimal("0.01"))) for each in purses]
+    await asyncio.sleep(0.001)
+    for each in asking[::2]:
+        each.cancel()
+    done = await asyncio.gather(*asking, return_exceptions=True)
+    assert done[1::2] == [True] * 10
+    await asyncio.gather(*(each.give_back() for each in purses[::2]))
+    assert await figures(made) == (0, Decimal("0.1"), 10)
+
+
 async def test_it_is_reserved_in_every_budget_or_in_none(tenant):
     row = await new_key(tenant)
     of_tenant, of_key = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,60 +9,31 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection
 from django.utils import timezone
 
+from retrieval.cache_figures import false_hits
 from retrieval.models import CacheEntry
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from retrieval.cache_figures import FalseHits
     from tenants.models import Tenant
 
 DAYS = 30
-# Of the normal distribution, for an interval that holds the true share 95 times in 100.
-Z = 1.96
 TRACES = """
 SELECT count(*) AS questions,
     count(*) FILTER (WHERE cache = 'exact') AS exact,
     count(*) FILTER (WHERE cache = 'semantic') AS semantic,
     count(*) FILTER (WHERE cache = 'llm') AS llm,
     coalesce(sum((saved->>'cache')::numeric), 0) AS saved_usd,
-    coalesce(sum((saved->>'embedding')::numeric), 0) AS embedding_saved_usd,
-    count(*) FILTER (WHERE shadow_verdict = 'same') AS same,
-    count(*) FILTER (WHERE shadow_verdict = 'different') AS different
+    coalesce(sum((saved->>'embedding')::numeric), 0) AS embedding_saved_usd
 FROM retrieval_querytrace
 WHERE tenant_id = %s AND created_at >= %s AND status = 'succeeded'
 """
 
 
 @dataclass(frozen=True, slots=True)
-class FalseHits:
-    """Of the hits that were answered in full as well, those whose answers differed."""
-
-    checked: int
-    wrong: int
-
-    @property
-    def rate(self) -> float | None:
-        return self.wrong / self.checked if self.checked else None
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """Wilson's score interval at 95 %, which holds for few checks too (Wilson, 1927)."""
-        return wilson(self.wrong, self.checked) if self.checked else None
-
-    @property
-    def described(self) -> str:
-        if self.interval is None:
-            return "no hit was checked yet"
-        low, high = self.interval
-        return (
-            f"{self.wrong / self.checked:.1%} ({self.wrong} of {self.checked} checked), "
-            f"with 95 % certainty between {low:.1%} and {high:.1%}"
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class CacheFigures:
-    """Of the last DAYS days; `entries` of now."""
+    """Of the last DAYS days; `entries` of now, `wrong_hits` of the newest that were checked."""
 
     entries: int
     questions: int
@@ -72,7 +42,7 @@ class CacheFigures:
     llm: int
     saved_usd: Decimal
     embedding_saved_usd: Decimal
-    false_hits: FalseHits
+    wrong_hits: str
 
     def share(self, count: int) -> str:
         return f"{count / self.questions:.0%}" if self.questions else ""
@@ -94,10 +64,8 @@ def cache_figures(tenant: Tenant) -> CacheFigures:
         cursor.execute(TRACES, [tenant.pk, since])
         names = [column.name for column in cursor.description or ()]
         found: dict[str, Any] = dict(zip(names, cursor.fetchone() or (), strict=True))
-    same, different = found.pop("same"), found.pop("different")
-    return CacheFigures(
-        entries=live_entries(), false_hits=FalseHits(same + different, different), **found
-    )
+    wrong = describe_false_hits(false_hits(tenant))
+    return CacheFigures(entries=live_entries(), wrong_hits=wrong, **found)
 
 
 def live_entries() -> int:
@@ -105,9 +73,10 @@ def live_entries() -> int:
     return CacheEntry.objects.filter(evicted_at=None, expires_at__gt=timezone.now()).count()
 
 
-def wilson(wrong: int, checked: int) -> tuple[float, float]:
-    share, squared = wrong / checked, Z * Z
-    middle = share + squared / (2 * checked)
-    spread = Z * math.sqrt(share * (1 - share) / checked + squared / (4 * checked * checked))
-    whole = 1 + squared / checked
-    return max((middle - spread) / whole, 0.0), min((middle + spread) / whole, 1.0)
+def describe_false_hits(found: FalseHits) -> str:
+    if found.rate is None:
+        return "no hit was checked yet"
+    return (
+        f"{found.rate:.1%} ({found.wrong} of {found.samples} checked), "
+        f"with 95 % certainty between {found.low:.1%} and {found.high:.1%}"
+    )

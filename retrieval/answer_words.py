@@ -148,7 +148,7 @@ def cost_rows(trace: QueryTrace) -> list[tuple[str, float | None, bool]]:
     used = {COMPONENTS.get(call["kind"], call["kind"]) for call in trace.calls}
     used |= {STAGES.get(span["kind"], span["kind"]) for span in trace.spans}
     return [
-        (name.replace("_", " ").capitalize(), trace.cost_usd[name], name in used)
+        (CALLS.get(name, name.capitalize()), trace.cost_usd[name], name in used)
         for name in COST_COMPONENTS
         if name in trace.cost_usd
     ]

@@ -124,15 +124,26 @@ def _waterfall(trace: QueryTrace) -> list[dict[str, Any]]:
     spans = sorted(trace.spans, key=lambda span: span["start_ms"])
     ends = [span["start_ms"] + span["duration_ms"] for span in spans]
     whole = max([trace.duration_ms or 0.0, *ends], default=0.0) or 1.0
-    known = {"kind", "start_ms", "duration_ms"}
+    known = {"kind", "what", "start_ms", "duration_ms"}
     return [
         {
             "kind": span["kind"],
+            "label": f"{span['kind']} {span.get('what', '').replace('_', ' ')}".strip(),
             "start": min(100 * span["start_ms"] / whole, 99.5),
             "width": max(100 * span["duration_ms"] / whole, 0.5),
             "start_ms": span["start_ms"],
             "duration_ms": span["duration_ms"],
-            "details": {name: value for name, value in span.items() if name not in known},
+            "details": [
+                (name.replace("_", " "), _plain(value))
+                for name, value in span.items()
+                if name not in known
+            ],
         }
         for span in spans
     ]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)

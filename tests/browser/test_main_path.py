@@ -7,45 +7,10 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.asking import KETTLE, ask, upload_kettle
 from tests.browser.conftest import make_person
 
-KETTLE = """# Kettles
-
-## Descaling
-
-Descale the kettle every three months with citric acid: two spoons in a full kettle, boil once,
-wait twenty minutes, rinse twice.
-
-## Whistling
-
-The kettle whistles when the water boils. Lift the lid to stop the whistle.
-"""
 PASSWORD = "a-long-enough-pass-phrase"
-DROP = """([zone, files]) => {
-  const transfer = new DataTransfer();
-  for (const [name, text] of files) transfer.items.add(new File([text], name));
-  for (const type of ["dragover", "drop"]) {
-    zone.dispatchEvent(new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true }));
-  }
-}"""
-
-
-def drop(page, *files):
-    page.evaluate_handle(DROP, [page.locator("#dropzone").element_handle(), list(files)])
-
-
-def upload_kettle(page, tenant):
-    page.goto(f"/t/{tenant.slug}/documents/")
-    drop(page, ("kettle.md", KETTLE))
-    expect(page.locator("tbody .badge-ok")).to_have_count(1, timeout=60_000)
-
-
-def ask(page, question):
-    page.keyboard.press("/")
-    expect(page.get_by_label("Your question")).to_be_focused()
-    page.keyboard.type(question)
-    page.keyboard.press("Enter")
-    expect(page.locator(".turn-footer").last).to_be_visible(timeout=30_000)
 
 
 def test_from_sign_in_to_a_rated_answer(page, tenant):
@@ -151,18 +116,6 @@ def test_shift_and_enter_begins_a_line(signed_in, tenant):
     box.press("Shift+Enter")
     signed_in.keyboard.type("two")
     expect(box).to_have_value("One\ntwo")
-
-
-def test_text_of_a_model_is_never_active(signed_in, tenant):
-    hostile = "# Tea\n\nTea <img src=x onerror=alert(1)> [is](javascript:alert(1)) **hot** `<b>`."
-    signed_in.goto(f"/t/{tenant.slug}/documents/")
-    drop(signed_in, ("tea.md", hostile))
-    expect(signed_in.locator("tbody .badge-ok")).to_have_count(1, timeout=60_000)
-    signed_in.goto(f"/t/{tenant.slug}/playground/")
-    ask(signed_in, "Is tea hot?")
-    answer = signed_in.locator(".answer")
-    expect(answer).to_contain_text("Tea")
-    expect(answer.locator("img, a, script")).to_have_count(0)
 
 
 @pytest.mark.parametrize("question", ["\u0001\u0002"])

@@ -25,7 +25,15 @@ FOCUS_RING = """() => {
     || node.matches("[type=file]");
 }"""
 SIDEWAYS = "() => document.documentElement.scrollWidth - innerWidth"
-PAGES = ("documents/", "playground/", "traces/", "document", "trace")
+PAGES = (
+    "documents/",
+    "playground/",
+    "playground/compare/",
+    "bench/",
+    "traces/",
+    "document",
+    "trace",
+)
 
 
 @pytest.fixture

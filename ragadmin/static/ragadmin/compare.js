@@ -82,7 +82,7 @@ async function run() {
 }
 
 async function showDifferences(left, right) {
-  await htmx.ajax("GET", `${form.dataset.result}?left=${left}&right=${right}`, { target: result, swap: "innerHTML" });
+  await htmx.ajax("GET", `${form.dataset.result}?left=${left}&right=${right}`, { source: result, target: result, swap: "innerHTML" });
   status.textContent = "Both answers are complete. Their differences are below.";
 }
 

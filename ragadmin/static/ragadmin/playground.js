@@ -23,7 +23,8 @@ function joinConversation(id) {
 }
 
 function listConversations() {
-  return htmx.ajax("GET", `${conversations}?conversation=${conversation}`, { target: "#conversations-card", swap: "outerHTML" });
+  const card = document.getElementById("conversations-card");
+  return htmx.ajax("GET", `${conversations}?conversation=${conversation}`, { source: card, target: card, swap: "outerHTML" });
 }
 
 function setRunning(controller) {

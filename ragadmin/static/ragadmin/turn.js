@@ -95,7 +95,8 @@ export class Turn {
   /* Costs, ratings and the like, once the trace is stored. */
   async showEnd(traces, id) {
     const footer = this.find(".turn-footer");
-    await htmx.ajax("GET", `${traces}${encodeURIComponent(id)}/turn/`, { target: footer, swap: "innerHTML settle:0ms" });
+    // htmx lets one element send one request at a time, and without a source they are all the body's.
+    await htmx.ajax("GET", `${traces}${encodeURIComponent(id)}/turn/`, { source: footer, target: footer, swap: "innerHTML settle:0ms" });
     this.following(() => { footer.hidden = false; });
   }
 

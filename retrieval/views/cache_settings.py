@@ -47,7 +47,8 @@ def empty(request: TenantHttpRequest, slug: str) -> HttpResponse:
         context = {"section": "cache", "counts": count_cache(request.tenant)}
         return render(request, "retrieval/settings_cache_empty.html", context)
     counts = empty_cache(tenant=request.tenant, actor=request.user)
-    said = f"{counts.entries} answers are given up. Every question is answered in full again."
+    answers = "1 answer is" if counts.entries == 1 else f"{counts.entries} answers are"
+    said = f"{answers} given up. Every question is answered in full again."
     if counts.prompts is None:
         messages.warning(request, f"{said} Redis is away, so the model cache is as it was.")
     else:

@@ -122,11 +122,11 @@ def _sides(
             )
             sides.append(NEAREST.format(distance=nearest, readable=readable))
         if request.mode != "vector" and words.idf:
-            sides.append(HEAVIEST.format(n=number, holding=_holding(words), readable=readable))
+            sides.append(HEAVIEST.format(n=number, holding=holding(words), readable=readable))
     return " UNION ALL ".join(f"({side})" for side in sides)
 
 
-def _holding(words: Keywords) -> str:
+def holding(words: Keywords) -> str:
     """What a chunk has to hold to be weighed. Only by `&&`: row-level security keeps Postgres from
     using the index through an operator that is not leakproof (tenants.schema)."""
     partners: dict[int, list[int]] = {}

@@ -7,6 +7,8 @@ import uuid
 import pytest
 from django.db import connection
 
+from retrieval.query.keywords import Keywords
+from retrieval.query.search_statement import holding
 from tenants.context import tenant_context
 from tenants.isolation.levels import LEVELS
 from tenants.schema import owner
@@ -23,9 +25,11 @@ FROM generate_series(1, %s) AS n, (SELECT * FROM retrieval_chunk ORDER BY id LIM
 """
 KEYWORDS = """
 EXPLAIN SELECT id FROM retrieval_chunk
-WHERE tenant_id = %s AND generation = 1 AND terms && ARRAY[77, 2077]
-    AND access_level = ANY('{public}')
+WHERE tenant_id = %s AND generation = 1 AND ({holding}) AND access_level = ANY('{{public}}')
 """
+RARE = Keywords((), {}, 0.0, rare=(77, 2077))
+RARE_AND_PAIRS = Keywords((), {}, 0.0, rare=(77, 2077), pairs=((5, 6), (5, 7), (90, 91)))
+PAIRS = Keywords((), {}, 0.0, rare=(), pairs=((5, 6), (90, 91)))
 
 
 @pytest.fixture(params=list(LEVELS))
@@ -40,9 +44,10 @@ def large_tenant(request):
     return tenant
 
 
-def test_keyword_search_finds_its_rows_by_their_terms(large_tenant):
+@pytest.mark.parametrize("words", [RARE, RARE_AND_PAIRS, PAIRS])
+def test_keyword_search_finds_its_rows_by_their_terms(large_tenant, words):
     with tenant_context(large_tenant), connection.cursor() as cursor:
-        cursor.execute(KEYWORDS, [large_tenant.pk])
+        cursor.execute(KEYWORDS.format(holding=holding(words)), [large_tenant.pk])
         plan = "\n".join(row[0] for row in cursor.fetchall())
     # Beside it the key may be used too, where a pool holds many other tenants' rows.
     scans = plan.split("Bitmap Index Scan")[1:]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from retrieval.query.guards import function_words as fw
 from retrieval.query.guards.lexicon import words
 from retrieval.query.guards.matching import opposites_between
-from retrieval.query.guards.modality import is_enabling, is_possibility
+from retrieval.query.guards.modality import is_enabling, is_possibility, must_be
 from retrieval.query.guards.question_word import SAID_BY_ASKING
 from retrieval.query.guards.reading import is_empty
 from retrieval.query.guards.refusal import Refusal
@@ -117,13 +117,19 @@ def _is_asked_thing(word: Word, a: Reading, b: Reading) -> bool:
         return True
     if word.text in ("mean", "stand") and word in (a.words[-1], b.words[-1]):
         return asked <= {"what", ""}
+    if word.text in _OF_MEANING:
+        return asked <= {"what", ""}
+    if word.text in fw.DEMANDS:
+        return asked <= {"what", ""} and must_be(b if word in a.words else a)
     if word.text == "available":
         # "Is parking available" asks whether there is any; "how many rooms are available" does not.
         return asked <= {"yes or no", ""}
-    if asked == {"where"} and word.text in fw.FOUND_THERE:
+    if "where" in asked and word.text in fw.FOUND_THERE:
         return True
     if "yes or no" in asked and is_enabling(word.text):
         return is_possibility(b if word in a.words else a)
+    if asked == {"how", "how to"} and word.text == "work":
+        return True
     return "how to" in asked and word.text in _OF_INSTRUCTIONS
 
 
@@ -173,15 +179,14 @@ def _keys(listed: Iterable[str]) -> frozenset[str]:
     return frozenset(key_of(word) for word in listed)
 
 
+_OF_MEANING = words("meaning definition explained defined explanation")
 _OF_INSTRUCTIONS = words(
     "process procedure procedures method instructions steps all new best right correct "
-    "proper good easiest"
+    "proper good easiest recipe tutorial"
 )
 _LIGHT_KEYS = _keys(fw.LIGHT)
 _LIGHT_VERB_KEYS = _keys(fw.LIGHT_VERBS)
-_BEFORE_NOUNS = (fw.BREAKS - {"to"}) | words(
-    "a an the my your our their his her any this that is are ?what"
-)
+_BEFORE_NOUNS = (fw.BREAKS - {"to"}) | words("a an the my your our their his her any this ?what")
 _CLASS_KEYS = _keys(fw.CLASSES)
 _UNIT_KEYS = _keys(words("second minute hour day week month year"))
 _PERSON_KEYS = _keys(fw.PERSONS)

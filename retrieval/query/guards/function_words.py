@@ -23,7 +23,7 @@ MODALITIES = {
     "able": words("can could may might ?can allow allows allowed permitted permissible"),
     "must": words(
         "must ?must ?need need needs needed require requires required necessary mandatory compulsory "
-        "obligatory"
+        "obligatory requirement requirements"
     ),
     "should": words("should ought ?should"),
 }
@@ -62,26 +62,28 @@ NEGATIONS = words("not never no none nor neither nothing nobody nowhere without"
 LIGHT = words(
     "get give take go happen exist occur thing way step guide help "
     "through during per between include find information people possible actual "
-    "have contain make let anything something another various different several certain specific "
+    "have contain make let look seem appear remain become recommended anything something another various different several certain specific "
     "particular total overall entire whole"
 )
 LIGHT_ADVERBS = words(
     "already still again yet usually normally typically easily directly officially formally "
-    "personally"
+    "personally beforehand"
 )
 # Forgiven where they stand as verbs; "travel" before "policy" says which policy.
 LIGHT_VERBS = words(
-    "use offer provide apply done lie look bring receive expect play keep want wish try attempt "
-    "manage perform conduct become remain seem appear consider involve relate concern visit travel "
+    "use offer provide apply done lie bring charge arrive receive expect play keep want wish try attempt "
+    "manage perform conduct consider involve relate concern visit travel "
     "serve hold work function"
 )
 # Beside a word that says which one, these only say of what class it is.
 CLASSES = words(
     "file database machine city country town page website program software tool language "
-    "currency device system brand period leave river status area"
+    "currency device system brand period leave river status area substance treatment document paper food place "
+    "word product step"
 )
 # Where it "is found" is where it is.
-FOUND_THERE = words("find found see seen store stored kept located displayed shown lie lies saved")
+FOUND_THERE = words("find found see seen stored kept located displayed shown lie lies saved")
+DEMANDS = words("requirement requirements conditions prerequisite prerequisites documents papers")
 # What can be done is safe, possible or accepted.
 ENABLING = words(
     "safe ok okay possible possibility suitable available support supports supported compatible "

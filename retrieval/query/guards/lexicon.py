@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FOLDER = Path(__file__).parent / "lexicon"
+# In a phrase of the lists: only where the question begins.
+BEGINNING = "^"
 _PHRASES = ("phrases.txt", "phrases_everyday.txt")
 _SYNONYMS = ("synonyms.txt", "synonyms_everyday.txt")
 
@@ -34,11 +36,13 @@ def phrases() -> tuple[dict[str, list[int]], Phrases]:
     for line in (line for name in _PHRASES for line in read_lines(name)):
         left, _, right = line.rpartition("=")
         for phrase in left.split("|"):
-            parts = tuple(phrase.replace("-", " ").replace("'s", "").split())
+            spaced = phrase.replace("-", " ").replace("'s", "").replace(BEGINNING, f"{BEGINNING} ")
+            parts = tuple(spaced.split())
             instead_of[parts] = tuple(right.split())
     lengths: dict[str, set[int]] = defaultdict(set)
     for parts in instead_of:
-        lengths[parts[0]].add(len(parts))
+        first, *rest = (part for part in parts if part != BEGINNING)
+        lengths[first].add(1 + len(rest))
     return {word: sorted(found, reverse=True) for word, found in lengths.items()}, instead_of
 
 

@@ -50,6 +50,10 @@ def is_possibility(reading: Reading) -> bool:
     return bool(reading.texts & fw.MODALITIES["able"])
 
 
+def must_be(reading: Reading) -> bool:
+    return bool(reading.texts & fw.MODALITIES["must"])
+
+
 def _enables(reading: Reading) -> bool:
     """ "Is it refundable" and "do you accept" ask what can be done."""
     return any(is_enabling(text) for text in reading.texts)

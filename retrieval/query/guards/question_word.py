@@ -44,6 +44,7 @@ MEASURES = {
     "?howthick": frozenset(("thickness",)),
     "?howhot": frozenset(("temperature",)),
     "?howmany": frozenset(("number", "population")),
+    "?whatdo": words("function role job task"),
     "?howoften": frozenset(("frequency",)),
     "?howlong": words(
         "duration length period time day week month year minute hour statuteoflimitations "
@@ -69,7 +70,7 @@ _COST = words("cost price fee charge expense")
 # Of these one asks "what is" and means "how much is".
 _AMOUNTS = _COST | words(
     "fine wage salary rent deposit penalty tax tuition bill rate allowance amount fare toll "
-    "premium budget pension"
+    "premium budget pension interest interestrate commission subscription tip"
 )
 
 
@@ -84,6 +85,9 @@ def asked_of(tokens: Sequence[Token]) -> str:
             found = kind
             break
         found = found or kind
+    if found == "what" and tokens[-1].text == "do":
+        # "What does a notary do" is not "what is a notary".
+        return "?whatdo"
     return _with_cost(found, tokens)
 
 
@@ -93,7 +97,7 @@ def _kind_at(tokens: Sequence[Token], at: int) -> str:
         return _KINDS[text]
     if text.startswith("?") and len(text) > 1:
         return text
-    opens = at == 0 or tokens[at - 1].text == ","
+    opens = at == 0 or tokens[at - 1].text in fw.PUNCTUATION
     return "yes or no" if opens and text in fw.AUXILIARIES else ""
 
 
@@ -141,6 +145,7 @@ SAID_BY_ASKING = {
         "person employee staff team country player man woman people somebody party company"
     ),
     "?howmany": frozenset(("number",)),
+    "?whatdo": words("function role job task"),
     "?howoften": frozenset(("frequency",)),
     "?howlong": frozenset(("duration", "length", "period", "time")),
     "cost": words("cost price fee charge amount"),
@@ -163,9 +168,12 @@ def _ask_alike(a: Reading, b: Reading) -> bool:
         return True
     if kinds in ({"what", "cost"}, {"", "cost"}):
         plain = b if a.asked == "cost" else a
-        return any(word.text in _AMOUNTS for word in plain.words)
+        return any(_singular(word.text) in _AMOUNTS for word in plain.words)
     if kinds == {"how", "why"}:
         return bool(a.texts & _ORIGINS or b.texts & _ORIGINS)
+    if kinds == {"", "why"}:
+        # "Printer not printing".
+        return "not" in a.texts and "not" in b.texts
     if "" in kinds:
         return bool(kinds & _LEFT_OPEN)
     if kinds == {"what", "who"}:
@@ -179,6 +187,8 @@ def _is_measure_named(kind: str, named: Reading) -> bool:
     if kind == "?howlong" and named.asked == "?howmany":
         return any(word.text.rstrip("s") in nouns for word in named.words)
     # "What does X cause" has the noun of "why", and asks the contrary.
+    if kind == "who" and not named.asked and any(w.key.endswith(_WHO_DOES) for w in named.words):
+        return True
     if not nouns or named.asked not in ("", "" if kind == "why" else "what"):
         return False
     return any(word.text.rstrip("s") in nouns or word.text in nouns for word in named.words)
@@ -196,6 +206,7 @@ def _singular(word: str) -> str:
 
 # "How do earthquakes occur" asks what "why do they occur" asks.
 _ORIGINS = words("happen happens occur occurs arise arises form forms originate develop develops")
+_WHO_DOES = ("+er", "+or", "+ist", "+ian", "+ee")
 _WHO = SAID_BY_ASKING["who"]
 
 

@@ -64,7 +64,7 @@ def read(question: str, replaced: Replaced = ()) -> Reading:
         token._replace(text=meant.get(token.text) or _spelled(token, begins=not at))
         for at, token in enumerate(tokens_of(question))
     ]
-    tokens = tuple(_particles_joined(_phrases_replaced(spelled)))
+    tokens = tuple(_without_opening(_pronoun_filled(_particles_joined(_phrases_replaced(spelled)))))
     texts = frozenset(token.text for token in tokens)
     return Reading(tokens, texts, tuple(_words(tokens)), asked_of(tokens))
 
@@ -77,27 +77,54 @@ def _spelled(token: Token, *, begins: bool) -> str:
 
 
 def _phrases_replaced(tokens: list[Token]) -> list[Token]:
-    lengths, instead_of = lexicon.phrases()
-    texts = [token.text for token in tokens]
+    texts = tuple(token.text for token in tokens)
     found: list[Token] = []
     at = 0
     while at < len(tokens):
-        for length in lengths.get(texts[at], ()):
-            instead = instead_of.get(tuple(texts[at : at + length]))
-            # "Give me" is politeness only where the question begins.
-            spoken = not instead and not fw.SPEAKERS.keys().isdisjoint(texts[at : at + length])
-            if instead is not None and not (spoken and _has_begun(found)):
-                found.extend(Token(word, word) for word in instead)
-                at += length
-                break
-        else:
-            found.append(tokens[at])
-            at += 1
+        begun = _has_begun(found)
+        length, instead = _phrase_at(texts, at, begun=begun)
+        found.extend((Token(word, word) for word in instead) if length else (tokens[at],))
+        at += length or 1
     return found
+
+
+def _phrase_at(texts: tuple[str, ...], at: int, *, begun: bool) -> tuple[int, tuple[str, ...]]:
+    """How many tokens the longest phrase has that begins here, and what is read for it."""
+    lengths, instead_of = lexicon.phrases()
+    for length in lengths.get(texts[at], ()):
+        phrase = texts[at : at + length]
+        instead = instead_of.get(phrase)
+        if instead is None and not begun:
+            instead = instead_of.get((lexicon.BEGINNING, *phrase))
+        # "Give me" is politeness only where the question begins.
+        spoken = not instead and not fw.SPEAKERS.keys().isdisjoint(phrase)
+        if instead is not None and not (spoken and begun):
+            return length, instead
+    return 0, ()
 
 
 def _has_begun(tokens: list[Token]) -> bool:
     return bool(tokens) and tokens[-1].text not in fw.PUNCTUATION
+
+
+def _pronoun_filled(tokens: list[Token]) -> list[Token]:
+    """ "My password, how do I reset it" as "how do I reset my password"."""
+    places = [at for at, token in enumerate(tokens) if token.text in ("it", "them")]
+    comma = next((at for at, token in enumerate(tokens) if token.text == ","), 0)
+    if len(places) != 1 or not 0 < comma < places[0] or comma > _LONGEST_NAMED:
+        return tokens
+    place = places[0]
+    return [*tokens[comma + 1 : place], *tokens[:comma], *tokens[place + 1 :]]
+
+
+# Tokens of a thing that is named before it is asked about.
+_LONGEST_NAMED = 4
+
+
+def _without_opening(tokens: list[Token]) -> list[Token]:
+    """What is left of "hi," and "quick question:"."""
+    first = next((at for at, t in enumerate(tokens) if t.text not in fw.PUNCTUATION), 0)
+    return tokens[first:]
 
 
 def _particles_joined(tokens: list[Token]) -> list[Token]:

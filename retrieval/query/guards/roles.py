@@ -25,6 +25,10 @@ _DO = words("do does did")
 _OF_SENTENCES = (
     fw.AUXILIARIES | (fw.BREAKS - words("of in for on at")) | fw.NEGATIONS | fw.SPEAKERS.keys()
 )
+_ADVERBS = fw.TIMES | words(
+    "quickly fast slowly early late online offline free easily safely again immediately "
+    "automatically manually permanently temporarily remotely locally abroad together"
+)
 _NOMINAL = ("tion", "sion", "ment", "ing", "al", "ance", "age", "ure", "ery", "ity", "ness")
 # How many tokens an object may stand behind its verb: "register for my new dog".
 _REACH = 5
@@ -143,9 +147,20 @@ def _agrees(pairs: Pairs, a: Reading, b: Reading) -> bool:
     unexplained = [
         pair
         for pair in inverted
-        if not _is_explained(*pair, joined=joined) and not _is_nominal(*pair)
+        if not _is_explained(*pair, joined=joined)
+        and not _is_nominal(*pair)
+        and not _is_adverb_moved(pair, a, b)
     ]
     return not unexplained or _is_compound(unexplained, a, b) or _is_search(a, b)
+
+
+def _is_adverb_moved(inverted: Inverted, a: Reading, b: Reading) -> bool:
+    """ "Cancel for free" and "free of charge be cancelled": when and how stand anywhere."""
+    movable = {word.text for pair in inverted for word in pair if word.text in _ADVERBS}
+    # Of two of them, each may belong to another part: "open on Monday and closed on Friday".
+    return bool(movable) and all(
+        sum(word.text in _ADVERBS for word in reading.words) == 1 for reading in (a, b)
+    )
 
 
 def _is_nominal(one: tuple[Word, Word], other: tuple[Word, Word]) -> bool:
@@ -181,7 +196,7 @@ def _is_explained(one: tuple[Word, Word], other: tuple[Word, Word], *, joined: b
     if one_a.block == other_a.block and one_b.block == other_b.block:
         return False
     if one_a.role == other_a.role and one_b.role == other_b.role:
-        return joined
+        return joined or one_a.role in ("in", "on", "at")
     return not (one_a.role == other_b.role and other_a.role == one_b.role)
 
 

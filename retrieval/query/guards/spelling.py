@@ -20,6 +20,8 @@ Replaced = tuple[tuple[str, str], ...]
 # Of shorter words nearly every other letter makes another word.
 SHORTEST = 3
 _SHORTEST_MEANT = 4
+# From here on the same letters in another order are the same word.
+_LONG = 7
 _ASKING = words(
     "what where when which does should could would there have with from this that your about "
     "because please need"
@@ -62,7 +64,11 @@ def are_letters_mistaken(word: str, meant: str) -> bool:
 
 def is_slip_of(word: str, meant: str) -> bool:
     """Two letters swapped, one doubled or one left out within a word."""
-    if word[0] != meant[0] or not _is_word(meant) or not are_one_letter_apart(word, meant):
+    if word[0] != meant[0] or not _is_word(meant):
+        return False
+    if len(word) >= _LONG and sorted(word) == sorted(meant):
+        return True
+    if not are_one_letter_apart(word, meant):
         return False
     if sorted(word) == sorted(meant) or undoubled(word) == undoubled(meant):
         return True

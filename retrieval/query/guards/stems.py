@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from functools import cache, lru_cache
 
@@ -9,7 +10,7 @@ from py_rust_stemmers import SnowballStemmer  # pyright: ignore[reportAttributeA
 
 from retrieval.query.guards import lexicon
 from retrieval.query.guards.lexicon import words
-from retrieval.query.guards.vocabulary import known_words
+from retrieval.query.guards.vocabulary import is_known, known_words
 
 _STEMMER = SnowballStemmer("english")
 # Endings that make another word of a stem: who does it is not who it is done to, nor the deed.
@@ -24,13 +25,14 @@ _SHORT_VERBS = words("pay buy use win run own bid vet")
 @lru_cache(maxsize=50_000)
 def key_of(word: str) -> str:
     """The same for the inflections of a word ("cancels", "cancelled", "cancellation")."""
-    base = lexicon.base_forms().get(word, word)
+    base = lexicon.base_forms().get(word) or _as_american(word)
     # Letters without a vowel are an abbreviation: HTTPS is no plural.
     if len(base) < 3 or not base.isascii() or not base.isalpha() or not _VOWELS & set(base):
         return base
     own = _own_stem(base)
     if own:
         return own
+    base = _IFICATION.sub("ify", base)
     singular = base[:-1] if base.endswith("s") and not base.endswith("ss") else base
     stem = _STEMMER.stem_word(base)
     doer = _doer_of(singular)
@@ -43,6 +45,36 @@ def key_of(word: str) -> str:
     if singular.endswith("ment") and len(singular) > 7:
         return _STEMMER.stem_word(singular.removesuffix("ment"))
     return stem
+
+
+def _as_american(word: str) -> str:
+    """ "organise" and "colour" in the spelling most lists have, where that makes a word."""
+    if len(word) < 5:
+        return word
+    for british, american in _BRITISH:
+        spelled = british.sub(american, word)
+        if spelled != word and is_known(spelled):
+            return spelled
+    return word
+
+
+_BRITISH = tuple(
+    (re.compile(british), american)
+    for british, american in (
+        (r"is(e|es|ed|ing|ation|ations|er|ers)$", r"iz\1"),
+        (r"ys(e|es|ed|ing|er|ers)$", r"yz\1"),
+        (r"(?<=\w{3})our(s|ed|ing|ful|able|ite|ites|al|hood|hoods)?$", r"or\1"),
+        (r"tre(s|d)?$", r"ter\1"),
+        (r"(?<=\w{3})ogue(s)?$", r"og\1"),
+        (r"ae", "e"),
+        (r"ence(s)?$", r"ense\1"),
+        (r"amme(s)?$", r"am\1"),
+    )
+)
+
+
+# "Verification" is what "verify" is; the stemmer parts them.
+_IFICATION = re.compile(r"ifications?$")
 
 
 def _doer_of(word: str) -> str | None:

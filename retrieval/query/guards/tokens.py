@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import NamedTuple
 
 from retrieval.query.guards import function_words as fw, lexicon
@@ -107,14 +108,15 @@ _ROMAN = {
 _CURRENCIES = frozenset("$€£¥₹")
 
 
-def tokens_of(question: str) -> list[Token]:
+@lru_cache(maxsize=4096)
+def tokens_of(question: str) -> tuple[Token, ...]:
     text = unicodedata.normalize("NFKC", question).translate(_QUOTES)
     found: list[Token] = []
     for match in _TOKEN.finditer(text):
         raw = match[0]
         if raw not in _IGNORED:
             found.extend(_written_out(raw))
-    return _numbers_in_figures(_currency_behind(_told_apart(found)))
+    return tuple(_numbers_in_figures(_currency_behind(_told_apart(found))))
 
 
 def _told_apart(tokens: list[Token]) -> list[Token]:

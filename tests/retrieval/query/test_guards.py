@@ -95,6 +95,8 @@ ASKED = [
     ("Can I appeal?", "How can I appeal?"),
     ("What is anaemia?", "What is the cause of anaemia?"),
     ("address of the museum", "opening hours of the museum"),
+    ("What is a notary?", "What does a notary do?"),
+    ("Where can I store my luggage?", "Where can I find my luggage?"),
 ]
 MODALITY = [
     ("Can trainees sign invoices?", "Must trainees sign invoices?"),
@@ -104,6 +106,9 @@ MODALITY = [
     ("Who chairs the board?", "Who chaired the board?"),
     ("Who is the coach?", "Who will be the coach?"),
     ("Do I need a passport and a visa?", "Do I need a passport or a visa?"),
+    ("When must I leave?", "When should I leave?"),
+    ("What may the court decide?", "What did the court decide?"),
+    ("Which drugs are permitted in sports?", "Which drugs are used in sports?"),
 ]
 WORDS = [
     ("What is the travel policy?", "What is the overtime policy?"),
@@ -113,6 +118,12 @@ WORDS = [
     ("What is the launch date?", "What is the lunch date?"),
     ("How do I rotate a key?", "How do I rotate a log?"),
     ("What are the terms of the lease?", "What are the terms of the licence?"),
+    ("What is the travel policy?", "What is the policy?"),
+    ("Are there direct flights to Rome?", "Are there flights to Rome?"),
+    ("How do I delete a user?", "How do I delete a user file?"),
+    ("Can visitors park here?", "Can I park here?"),
+    ("How do I reset the router?", "How do I restart the router?"),
+    ("What is a zebu?", "What is a zebra?"),
 ]
 SAME = [
     ("How do I rotate my API key?", "how can i rotate my api key"),
@@ -135,6 +146,21 @@ SAME = [
     ("How does a fox differ from a wolf?", "What is the difference between a wolf and a fox?"),
     ("How do I turn the heating off?", "How do I switch off the heating?"),
     ("What is paid time off?", "What is PTO?"),
+    ("When do I have to leave?", "When do I leave?"),
+    ("When do I need to leave?", "When should I leave?"),
+    ("When will my order arrive?", "When does my order arrive?"),
+    ("Is the warranty transferable?", "Can the warranty be transferred?"),
+    ("Is dog registration compulsory?", "Do I have to register my dog?"),
+    ("Who won the race?", "Which team won the race?"),
+    ("At what intervals is the filter changed?", "How often is the filter changed?"),
+    ("My badge, how do I renew it?", "How do I renew my badge?"),
+    ("I'd like to renew my badge. How do I do that?", "How do I renew my badge?"),
+    ("List the requirements for a work visa.", "What are the requirements for a work visa?"),
+    ("How do I organise my favourites?", "How do I organize my favorites?"),
+    ("Whre do I pay?", "Where do I pay?"),
+    ("How do I recvoer a delted message?", "How do I recover a deleted message?"),
+    ("How do I export data as CSV?", "How do I export data as a CSV file?"),
+    ("asparagus roasting time", "How long do I roast asparagus?"),
 ]  # fmt: skip
 DIFFERENT = {
     "numbers": NUMBERS, "dates": DATES, "negation": NEGATION, "opposites": OPPOSITES,
@@ -144,7 +170,7 @@ DIFFERENT = {
 
 
 def development_pairs():
-    paths = sorted(path for path in PAIRS.glob("*.jsonl") if path.stem != "held_out")
+    paths = sorted(path for path in PAIRS.glob("*.jsonl") if not path.stem.startswith("held_out"))
     return [json.loads(line) for path in paths for line in path.read_text("utf-8").splitlines()]
 
 
@@ -224,4 +250,4 @@ def test_the_development_set_holds_its_figures():
         passes = cosine >= DEFAULT_THRESHOLD and may_serve(pair["a"], pair["b"]) is None
         served[pair["same"]].append(passes)
     assert np.mean(served[False]) <= 0.005
-    assert np.mean(served[True]) >= 0.62
+    assert np.mean(served[True]) >= 0.76

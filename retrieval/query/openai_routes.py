@@ -14,19 +14,27 @@ from retrieval.providers.embedders import get_embedder
 from retrieval.query.access import asker_of, caller_of
 from retrieval.query.answer import answer
 from retrieval.query.body import read_json
+from retrieval.query.budget import Purse, open_purse
+from retrieval.query.context import notes_of
+from retrieval.query.embed import embed_texts
 from retrieval.query.failures import known_error
 from retrieval.query.openai_request import parse_chat, parse_inputs, wants_usage
 from retrieval.query.openai_shapes import Completion, extension, finish_of, model_json
+from retrieval.query.pricing import FREE_EMBEDDERS
+from retrieval.query.request import AnswerRequest
 from retrieval.query.routing import available_models, check_model
+from retrieval.query.run import Run
+from retrieval.query.searching import settle_apart
 from retrieval.query.streams import EventStream, data_line
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
 
+    import numpy as np
     from starlette.requests import Request
 
     from retrieval.events import AnswerEvent
-    from tenants.config import TenantConfig
+    from tenants.config import Caller, TenantConfig
 
 DONE = b"data: [DONE]\n\n"
 
@@ -76,7 +84,7 @@ async def embeddings(request: Request) -> Response:
             f"The vectors of {embedder.model} have {embedder.dimension} dimensions, and no others.",
             extra={"field": "dimensions"},
         )
-    vectors = await embedder.embed_questions(texts)
+    vectors = await _embed(caller, texts)
     as_text = body.get("encoding_format") == "base64"
     tokens = sum(embedder.count_tokens(text) for text in texts)
     return JSONResponse(
@@ -96,6 +104,17 @@ async def embeddings(request: Request) -> Response:
             "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
         }
     )
+
+
+async def _embed(caller: Caller, texts: Sequence[str]) -> np.ndarray:
+    """Within the budget, where the model has to be paid. Raises BudgetExceeded, ProviderError."""
+    is_free = caller.tenant.embedding_model.startswith(FREE_EMBEDDERS)
+    purse = Purse() if is_free else await open_purse(caller)
+    run = Run(caller, AnswerRequest(""), "", purse)
+    try:
+        return await embed_texts(caller, texts, notes_of(run))
+    finally:
+        await settle_apart(run)
 
 
 def _check_model(name: str, tenant: TenantConfig) -> None:

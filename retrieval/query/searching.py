@@ -38,7 +38,7 @@ async def search_documents(caller: Caller, wanted: SearchRequest) -> dict[str, A
         for part in context.degraded:
             run.note_degraded(part)
     finally:
-        await _settle(run)
+        await settle_apart(run)
     return _body(run, wanted, context)
 
 
@@ -48,7 +48,8 @@ def _may_cost(caller: Caller) -> bool:
     return not is_free or (reranker is not None and not reranker.is_free)
 
 
-async def _settle(run: Run) -> None:
+async def settle_apart(run: Run) -> None:
+    """Of what was paid without an answer, and so without a trace."""
     if any(call.cost_usd for call in run.outcome.calls):
         async with tenant_transaction(run.caller.tenant) as connection:
             await run.purse.settle(connection, run.id, run.outcome.calls)

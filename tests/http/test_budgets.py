@@ -194,3 +194,19 @@ def test_a_spent_budget_stops_every_door_and_says_until_when(web, corpus, answer
         assert (chat.status_code, chat.headers["x-should-retry"]) == (429, "false")
         assert chat.json()["error"]["type"] == "insufficient_quota"
     assert cost_of_traces(corpus) is None, "nothing was asked"
+
+
+def test_vectors_that_have_to_be_paid_count_for_the_budget(web, corpus):
+    Tenant.objects.filter(pk=corpus.pk).update(embedding_model="openai:mock-embedding-0")
+    set_price(tenant=corpus, model="mock-embedding-0", input_usd="10000", actor=None)
+    set_budget(tenant=corpus, period="day", amount_usd="0.50", actor=None)
+    with client_for(web, make_key(corpus)) as client:
+        sent = {"model": "any", "input": "Four words about this."}
+        made = client.post("/v1/embeddings", json=sent)
+        assert made.status_code == 200, made.text
+        [figure] = budget_figures(corpus)
+        tokens = made.json()["usage"]["total_tokens"]
+        assert (figure.spent_usd, figure.reserved_usd) == (tokens * Decimal("0.01"), 0)
+        refused = client.post("/v1/embeddings", json={**sent, "input": "word " * 100})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "budget_exceeded")
+    assert budget_figures(corpus) == [figure]

@@ -114,6 +114,12 @@ HOT_COMPONENTS: dict[str, Schema] = {
         route_reason=STRING,
         cache={"type": "string", "enum": ["none", "exact", "semantic", "llm"]},
         cached_at=nullable({"type": "string", "format": "date-time"}),
+        budget_step={
+            "type": "string",
+            "enum": ["", "small_model", "fewer_passages", "no_model"],
+            "description": "How the answer was restricted, because a budget is nearly used.",
+        },
+        budget={"type": "string", "description": "The sentence that explains it."},
         similarity=obj(avg=nullable(NUMBER), max=nullable(NUMBER)),
         usage=obj(input_tokens=INTEGER, output_tokens=INTEGER),
         cost_usd=ref("Cost"),

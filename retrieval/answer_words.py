@@ -20,10 +20,8 @@ FAILED = {
     "model_timeout": "timed out",
     "model_unreachable": "could not be reached",
     "model_interrupted": "broke off",
-    "model_rate_limited": "refused because of its rate limit",
-    "rate_limited": "refused because of its rate limit",
     "model_invalid": "answered with something unreadable",
-    "circuit_open": "was left alone after repeated failures",
+    "no_room": "could have passed the budget",
 }
 DEGRADED = {
     "redis": "The answer cache is away: this answer was made anew, and limits are not counted exactly.",

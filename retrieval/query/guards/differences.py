@@ -36,6 +36,9 @@ def check_dates(a: Reading, b: Reading, match: Match) -> Refusal | None:
 
 def _asks_length(word: Word, reading: Reading, other: Reading) -> bool:
     """ "How long does it last" and "how many days is it" ask for a length of time."""
+    if reading.asked == other.asked == "?howmany":
+        counted = any(w.key in _UNIT_KEYS for w in reading.words)
+        return counted and word.text == "last" and word is reading.words[-1]
     if "?howlong" not in (reading.asked, other.asked):
         return False
     if word.text == "last":
@@ -121,6 +124,12 @@ def _is_asked_thing(word: Word, a: Reading, b: Reading) -> bool:
         return asked <= {"what", ""}
     if word.text in fw.DEMANDS:
         return asked <= {"what", ""} and must_be(b if word in a.words else a)
+    reading = b if word in a.words else a
+    if word.key == "maximum" and reading.asked.startswith("?how"):
+        # "How many can I have" and "what is the maximum".
+        return is_possibility(reading)
+    if word.text == "purpose":
+        return reading.tokens[-1].text == "for"
     if word.text == "available":
         # "Is parking available" asks whether there is any; "how many rooms are available" does not.
         return asked <= {"yes or no", ""}

@@ -18,7 +18,9 @@ def check_direction(a: Reading, b: Reading, match: Match) -> Refusal | None:
         return None
     for one, other in match.pairs:
         roles = {one.role, other.role}
-        if "between" in roles and {"distance", "?howfar"} & (a.texts | b.texts):
+        if roles <= {"between", "from", "to", "of"} and {"distance", "?howfar"} & (
+            a.texts | b.texts
+        ):
             continue
         if len(roles) == 2 and (roles <= fw.STRICT_ROLES or roles in fw.CONTRARY_ROLES):
             return Refusal("direction", f"{one.role} {one.text} and {other.role} {other.text}")

@@ -60,8 +60,8 @@ RELATIVES = words("that which who whose when")
 NEGATIONS = words("not never no none nor neither nothing nobody nowhere without")
 # Forgiven when only one side has them: they add nothing to what is asked.
 LIGHT = words(
-    "get give take go happen exist occur thing way step guide help "
-    "through during per between include find information people possible actual "
+    "get give take go happen exist occur doctors thing way step guide help "
+    "through during per between around include find information people possible actual "
     "have contain make let look seem appear remain become recommended anything something another various different several certain specific "
     "particular total overall entire whole"
 )

@@ -34,6 +34,8 @@ def _is_left_unsaid(one: set[str], other: set[str], a: Reading, b: Reading) -> b
             and ("yes or no" not in (a.asked, b.asked))
         )
     plain, modal = (a, b) if other else (b, a)
+    if _is_done_by_you(plain) and _is_done_by_you(modal):
+        return both == {"able"}
     if "yes or no" in (a.asked, b.asked):
         return both == {"able"} and ("" in (a.asked, b.asked) or _enables(plain))
     # "When do I have to leave" and "when do I leave", though not "when did I leave"; "which drugs
@@ -48,6 +50,12 @@ def _modality(reading: Reading) -> set[str]:
 
 def is_possibility(reading: Reading) -> bool:
     return bool(reading.texts & fw.MODALITIES["able"])
+
+
+def _is_done_by_you(reading: Reading) -> bool:
+    """ "Do you deliver" and "can you deliver"."""
+    first, second = (*(token.text for token in reading.tokens[:2]), "", "")[:2]
+    return first in ("do", "can", "could", "?can") and second == "you"
 
 
 def must_be(reading: Reading) -> bool:
@@ -105,6 +113,9 @@ def _tense(reading: Reading) -> str:
 def check_verb_forms(a: Reading, b: Reading, match: Match) -> Refusal | None:
     """ "Who leads" is not "who led", where no auxiliary tells the tense."""
     if (a.texts | b.texts) & fw.AUXILIARIES or a.asked in ("", "how to", "yes or no"):
+        return None
+    if a.asked == "?whattodo":
+        # "If I lose it" and "if I lost it".
         return None
     for one, other in match.pairs:
         if one.key == other.key and is_past_form(one.text) != is_past_form(other.text):

@@ -48,7 +48,7 @@ MEASURES = {
     "?howoften": frozenset(("frequency",)),
     "?howlong": words(
         "duration length period time day week month year minute hour statuteoflimitations "
-        "lifespan shelflife halflife"
+        "lifespan shelflife halflife timeout warranty interval"
     ),
     "cost": words("cost price fee charge fare"),
     "when": _TIME_NOUNS,
@@ -56,7 +56,7 @@ MEASURES = {
     "?whatday": frozenset(("openinghours", "day", "days")),
     "?whatdate": _TIME_NOUNS,
     "where": frozenset(("location", "address", "place")),
-    "who": DOERS,
+    "who": DOERS | {"eligibility"},
     "why": frozenset(("cause", "reason")),
 }  # fmt: skip
 _NEAR = frozenset(

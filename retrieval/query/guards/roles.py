@@ -115,7 +115,7 @@ def passive_verb(reading: Reading) -> Word | None:
         return None
     first_be = min(at for at, t in enumerate(reading.tokens) if t.text in _BE)
     for word, after in zip(reading.words, [*reading.words[1:], None], strict=True):
-        ends_block = after is None or after.block != word.block
+        ends_block = after is None or after.block != word.block or after.text in _ADVERBS
         if word.at > first_be and ends_block and is_past_form(word.text):
             return word
     return None
@@ -203,9 +203,9 @@ def _is_explained(one: tuple[Word, Word], other: tuple[Word, Word], *, joined: b
 def _is_compound(inverted: list[Inverted], a: Reading, b: Reading) -> bool:
     """ "password reset" for "how to reset the password": one word moved over those beside it."""
     kinds = {a.asked, b.asked}
-    if kinds <= {"what", ""} and len(inverted) == 1 and _is_predicate(inverted[0], a, b):
-        return True
     moved = set(inverted[0]).intersection(*map(set, inverted))
+    if kinds <= {"what", ""} and moved and any(_is_predicate(pair, a, b) for pair in inverted):
+        return True
     if kinds <= {"what", ""} and any(w.text.endswith("est") for pair in moved for w in pair[:1]):
         # "Which river is the longest" and "the longest river".
         return True

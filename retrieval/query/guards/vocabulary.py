@@ -38,6 +38,8 @@ def _simpler_forms(word: str) -> list[str]:
             forms += [stem, f"{stem}e"]
             if len(stem) > 3 and stem[-1] == stem[-2]:
                 forms.append(stem[:-1])
+    if word.endswith(("ies", "ied")):
+        forms.append(f"{word[:-3]}y")
     return forms
 
 

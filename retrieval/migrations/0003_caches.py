@@ -23,6 +23,7 @@ ALTER TABLE retrieval_cacheentry ALTER question SET STATISTICS 0, ALTER embeddin
 # that makes way where a row is too long. Weighing then takes half the time.
 STORAGE = """
 ALTER TABLE retrieval_chunk ALTER embedding SET STORAGE MAIN, ALTER term_weights SET STORAGE MAIN;
+ALTER TABLE retrieval_cacheentry ALTER embedding SET STORAGE MAIN;
 """
 
 

@@ -3,11 +3,12 @@ from __future__ import annotations
 from django.urls import path
 
 from tenants import api
-from tenants.budget_api import BudgetView
+from tenants.budget_api import BudgetView, TenantBudgetView
 
 urlpatterns = [
     path("tenants/", api.TenantList.as_view()),
     path("tenants/<slug:slug>/", api.TenantDetail.as_view()),
+    path("tenants/<slug:slug>/budget/", TenantBudgetView.as_view()),
     path("tenants/<slug:slug>/move/", api.TenantMoveView.as_view()),
     path("tenants/<slug:slug>/keys/", api.KeyList.as_view()),
     path("tenants/<slug:slug>/keys/<uuid:key_id>/", api.KeyDetail.as_view()),

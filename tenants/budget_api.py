@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from ragadmin.drf import HasScope, TenantAPIView
-from tenants.api import actor_of, read
+from ragadmin.errors import PermissionDenied
+from tenants.api import actor_of, find_tenant, read
 from tenants.budget_figures import LADDER
 from tenants.budgets import budget_figures, set_budgets
 from tenants.models import Budget, Tenant
@@ -55,11 +57,13 @@ class BudgetsChangeSerializer(StrictSerializer):
 
 
 class BudgetView(TenantAPIView):
+    """Of the caller's tenant. Its admins set budgets of keys; the tenant's own is the operator's."""
+
     permission_classes = (HasScope("admin"),)
 
     @extend_schema(operation_id="v1_budget_retrieve", responses=BudgetsSerializer)
     def get(self, request: Request) -> Response:
-        return self._shown()
+        return _shown(self._tenant())
 
     @extend_schema(request=BudgetsChangeSerializer, responses=BudgetsSerializer)
     def put(self, request: Request) -> Response:
@@ -72,14 +76,59 @@ class BudgetView(TenantAPIView):
         return self._set(request, replace=False)
 
     def _set(self, request: Request, *, replace: bool) -> Response:
-        wanted = read(BudgetsChangeSerializer, request)["budgets"]
-        set_budgets(tenant=self._tenant(), wanted=wanted, replace=replace, actor=actor_of(request))
-        return self._shown()
-
-    def _shown(self) -> Response:
-        tenant = self._tenant()
-        figures = [figure.as_json() for figure in budget_figures(tenant)]
-        return Response({"timezone": tenant.timezone, "budgets": figures})
+        tenant, wanted = self._tenant(), read(BudgetsChangeSerializer, request)["budgets"]
+        if "operator" not in self.caller.scopes:
+            wanted = _without_the_tenants(tenant, wanted, replace=replace)
+        set_budgets(tenant=tenant, wanted=wanted, replace=replace, actor=actor_of(request))
+        return _shown(tenant)
 
     def _tenant(self) -> Tenant:
         return Tenant.objects.get(pk=self.caller.tenant.id)
+
+
+class TenantBudgetView(APIView):
+    """Of any tenant, for operators: its own budget too."""
+
+    permission_classes = (HasScope("operator"),)
+
+    @extend_schema(operation_id="v1_tenants_budget_retrieve", responses=BudgetsSerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        return _shown(find_tenant(slug))
+
+    @extend_schema(request=BudgetsChangeSerializer, responses=BudgetsSerializer)
+    def put(self, request: Request, slug: str) -> Response:
+        """These and no others."""
+        return self._set(request, slug, replace=True)
+
+    @extend_schema(request=BudgetsChangeSerializer, responses=BudgetsSerializer)
+    def patch(self, request: Request, slug: str) -> Response:
+        """The named ones; the others stay."""
+        return self._set(request, slug, replace=False)
+
+    def _set(self, request: Request, slug: str, *, replace: bool) -> Response:
+        tenant, wanted = find_tenant(slug), read(BudgetsChangeSerializer, request)["budgets"]
+        set_budgets(tenant=tenant, wanted=wanted, replace=replace, actor=actor_of(request))
+        return _shown(tenant)
+
+
+def _shown(tenant: Tenant) -> Response:
+    figures = [figure.as_json() for figure in budget_figures(tenant)]
+    return Response({"timezone": tenant.timezone, "budgets": figures})
+
+
+def _without_the_tenants(
+    tenant: Tenant, wanted: list[dict[str, Any]], *, replace: bool
+) -> list[dict[str, Any]]:
+    """The tenant's own budgets as they are, beside what is wanted of keys. Raises PermissionDenied."""
+    rows = Budget.objects.filter(tenant=tenant, api_key=None)
+    own = {row.period: row.amount_usd for row in rows}
+    of_keys = [each for each in wanted if each["api_key"] is not None]
+    if any(
+        each["amount_usd"] != own.get(each["period"]) for each in wanted if each["api_key"] is None
+    ):
+        raise PermissionDenied(
+            "The operator of this installation sets the tenant's budget: name a key.",
+            extra={"field": "api_key"},
+        )
+    kept = [{"period": period, "amount_usd": amount} for period, amount in own.items()]
+    return of_keys + kept if replace else of_keys

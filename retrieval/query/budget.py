@@ -41,9 +41,9 @@ LEASE_SECONDS = 600.0
 # The step may be so much older than the reservations, which always see what is true.
 KEPT_SECONDS = 1.0
 MOST_KEPT = 10_000
-PRICE_UNKNOWN = (
-    "A budget is in force, and no price is known of this model: set one under the tenant's prices."
-)
+PRICE_UNKNOWN = "A budget is in force, and no price is known of this model: the operator can set one under Prices."
+RAISED_BY_ADMIN = "An admin of the tenant can raise it in the settings."
+RAISED_BY_OPERATOR = "The operator of this installation can raise it."
 BUSY = "The budget's figures are locked by somebody else: try again in a few seconds."
 
 
@@ -142,10 +142,10 @@ async def open_purse(caller: Caller, *, lease_seconds: float = LEASE_SECONDS) ->
 
 def exceeded(figure: BudgetFigure) -> BudgetExceeded:
     wait = math.ceil((figure.resets_at - datetime.now(UTC)).total_seconds())
+    raised_by = RAISED_BY_ADMIN if figure.api_key_id else RAISED_BY_OPERATOR
     return BudgetExceeded(
         f"{_capitalised(figure.name)} of {money(figure.amount_usd)} is spent "
-        f"({money(figure.spent_usd)}): it begins anew on {figure.reset_words}. "
-        "An admin of the tenant can raise it in the settings.",
+        f"({money(figure.spent_usd)}): it begins anew on {figure.reset_words}. {raised_by}",
         extra={"budget": figure.as_json(), "retry_after_seconds": max(wait, 1)},
     )
 

@@ -1,4 +1,4 @@
-"""Budgets are set by a tenant's admins, in the console and over the API."""
+"""Budgets are set by operators, those of keys by a tenant's admins, in the console and over the API."""
 
 from __future__ import annotations
 
@@ -33,16 +33,26 @@ def admin_key(tenant):
     return create_api_key(tenant=tenant, name="admin", scopes=["admin"])
 
 
-@pytest.fixture
-def api(admin_key):
-    headers = {"Authorization": f"Bearer {admin_key[1]}"}
-
+def api_of(path, key):
     def call(method, budgets=None):
         body = None if budgets is None else {"budgets": budgets}
         kind = {} if method == "get" else {"content_type": "application/json"}
-        return getattr(Client(), method)(PATH, body, headers=headers, **kind)
+        headers = {"Authorization": f"Bearer {key}"}
+        return getattr(Client(), method)(path, body, headers=headers, **kind)
 
     return call
+
+
+@pytest.fixture
+def api(tenant):
+    """An operator's."""
+    _, key = create_api_key(tenant=None, name="operator", scopes=["operator"])
+    return api_of(f"/api/v1/tenants/{tenant.slug}/budget/", key)
+
+
+@pytest.fixture
+def admin_api(admin_key):
+    return api_of(PATH, admin_key[1])
 
 
 def spend(budget, spent, reserved=0, *, lapsed=False):
@@ -190,6 +200,27 @@ def test_a_bad_change_changes_nothing(api, tenant, budgets):
     for method in ("patch", "put"):
         assert api(method, budgets).status_code == 400
     assert [row.period for row in Budget.objects.filter(tenant=tenant)] == ["month"]
+
+
+def test_an_admin_sets_budgets_of_keys_and_not_the_tenants(api, admin_api, admin_key, tenant):
+    api("patch", [{"period": "month", "amount_usd": 50}])
+    own = {"period": "day", "amount_usd": 2, "api_key": str(admin_key[0].pk)}
+    for wanted in (51, 49, None):
+        refused = [own, {"period": "month", "amount_usd": wanted}]
+        assert {admin_api(method, refused).status_code for method in ("patch", "put")} == {403}
+    assert admin_api("patch", [{"period": "day", "amount_usd": 1}]).status_code == 403
+    assert Budget.objects.get(tenant=tenant).amount_usd == 50
+    shown = admin_api("patch", [own]).json()["budgets"]
+    assert [(each["scope"], each["amount_usd"]) for each in shown] == [("tenant", 50), ("key", 2)]
+    assert admin_api("put", [{"period": "month", "amount_usd": "50.00"}]).status_code == 200
+    assert admin_api("put", []).json()["budgets"] == api("get").json()["budgets"]
+    assert [row.period for row in Budget.objects.filter(tenant=tenant)] == ["month"]
+
+
+def test_budgets_of_any_tenant_are_for_operators(admin_key, tenant):
+    call = api_of(f"/api/v1/tenants/{tenant.slug}/budget/", admin_key[1])
+    assert call("get").status_code == 403
+    assert call("put", []).status_code == 403
 
 
 def test_budgets_are_for_admins_of_the_tenant(tenant, cast):

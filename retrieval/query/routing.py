@@ -27,6 +27,7 @@ NEAREST = {
 SMALL_MODEL_STEPS = frozenset({"small_model", "fewer_passages"})
 NO_MODEL = "no_model"
 LONGEST_REASON = 300
+BY_NAME = "asked for by name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ def choose(run: Run) -> Plan:
     words, passages = len(run.question.split()), len(run.outcome.hits)
     features = {"words": words, "passages": passages}
     if wanted == extractive.MODEL:
-        return Plan("extractive", "asked for by name", features)
+        return Plan("extractive", BY_NAME, features)
     tier = tier_of(words, passages, tenant.query)
     small = small_choices(tenant)
     if not small and not choices_for(tenant, tier):
@@ -150,7 +151,7 @@ def choose(run: Run) -> Plan:
     if wanted != "auto":
         named = _by_name(tenant)[wanted]
         if step not in SMALL_MODEL_STEPS or named in small:
-            return Plan(tier, "asked for by name", features, (named,), small, is_named=True)
+            return Plan(tier, BY_NAME, features, (named,), small, is_named=True)
     if step in SMALL_MODEL_STEPS:
         return Plan(tier, f"budget: {run.purse.described or 'small model'}", features, small)
     return Plan(tier, reason, features, choices_for(tenant, tier), small)

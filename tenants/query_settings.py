@@ -40,7 +40,7 @@ class QuerySettings:
     multi_query: str = _choice("off", "off", "auto", "on")
     rewrites: int = _number(3, 1, 5)
     rewrite_follow_ups: bool = True
-    compress: bool = False
+    compress: bool = True
     cache: bool = True
     semantic_cache: bool = True
     # Least cosine of two questions of which one may get the other's answer, if the guards agree.

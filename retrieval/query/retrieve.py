@@ -6,10 +6,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from retrieval.query.compress import compress
 from retrieval.query.context import Context, Notes, reserve_from
 from retrieval.query.diversity import choose
 from retrieval.query.embed import question_vector, try_to_embed
 from retrieval.query.neighbours import with_neighbours
+from retrieval.query.pricing import price_search
 from retrieval.query.request import SearchRequest
 from retrieval.query.rerank import rerank, rerank_count
 from retrieval.query.search import search
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from retrieval.query.context import Reserve
     from retrieval.query.run import Run
     from retrieval.types import Hit
-    from tenants.config import Caller
+    from tenants.config import Caller, TenantConfig
 
 FEWER_PASSAGES = "fewer_passages"
 # Found beyond those to be shown, to take the places of copies.
@@ -94,6 +96,11 @@ async def find_context(
     hits, dropped = choose(ranked, request.top_k, settings.mmr_lambda)
     if hits and settings.neighbours:
         hits = await with_neighbours(caller, hits, settings.neighbours)
+    saved = 0
+    if hits and settings.compress and may_ask_a_model(caller.tenant):
+        with notes.clock.span("compress") as span:
+            hits, saved = compress(question, hits)
+            span.attributes["saved_tokens"] = saved
     return Context(
         hits=tuple(replace(hit, rank=rank) for rank, hit in enumerate(hits, start=1)),
         dropped=tuple(dropped),
@@ -101,7 +108,13 @@ async def find_context(
         calls=tuple(notes.calls),
         degraded=tuple(notes.degraded),
         is_reranked=ordered is not None,
+        saved_tokens=saved,
     )
+
+
+def may_ask_a_model(tenant: TenantConfig) -> bool:
+    """Otherwise the passages are quoted, and nothing is gained by shortening them."""
+    return tenant.endpoint is not None or bool(tenant.routes)
 
 
 async def find(caller: Caller, request: SearchRequest, vector: np.ndarray) -> list[Hit]:
@@ -135,6 +148,8 @@ async def _search(
             found = await search(connection, caller, wanted, probes, embeddings=wants_variety)
             revision = connection.corpus_revision
         span.attributes["hits"] = len(found)
+    if price := price_search(caller.tenant):
+        notes.calls.append(price)
     return found, revision
 
 

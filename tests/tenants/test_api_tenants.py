@@ -106,9 +106,9 @@ def test_operator_changes_settings(api, tenant):
 def test_query_settings_change_one_by_one(api, tenant):
     path = f"{tenant.slug}/"
     assert api("get", path).json()["query_settings"]["multi_query"] == "off"
-    api("patch", path, {"query_settings": {"multi_query": "auto", "compress": True}})
-    shown = api("patch", path, {"query_settings": {"compress": False}}).json()["query_settings"]
-    assert (shown["multi_query"], shown["compress"], shown["neighbours"]) == ("auto", False, 0)
+    api("patch", path, {"query_settings": {"multi_query": "auto", "compress": False}})
+    shown = api("patch", path, {"query_settings": {"compress": True}}).json()["query_settings"]
+    assert (shown["multi_query"], shown["compress"], shown["neighbours"]) == ("auto", True, 0)
     tenant.refresh_from_db()
     assert tenant.query_settings == {"multi_query": "auto"}
 

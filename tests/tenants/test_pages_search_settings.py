@@ -25,6 +25,7 @@ DATA = {
     "multi_query": "off",
     "rewrites": "3",
     "neighbours": "0",
+    "compress": "on",
 }
 
 
@@ -47,7 +48,7 @@ def test_every_setting_has_a_page_and_words():
 
 
 def test_saved_settings_are_in_force_and_told(cast):
-    text = post(cast, search_mode="keyword", top_k="7", compress="on", without="rerank")
+    text = post(cast, search_mode="keyword", top_k="7", without="rerank")
     assert "Search by: Both meaning and words → Words only (BM25)" in text
     assert "Passages per question: 5 passages → 7 passages" in text
     assert "Re-rank: on → off" in text

@@ -93,7 +93,7 @@ async def test_an_unrelated_upload_does_not_empty_the_cache(asker, corpus):
         {"mmr_lambda": 0.4},
         {"neighbours": 1},
         {"multi_query": "on"},
-        {"compress": True},
+        {"compress": False},
         {"simple_words": 1},
     ],
 )

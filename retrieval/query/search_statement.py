@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from retrieval.query.request import SearchRequest
     from tenants.config import Caller, TenantConfig
 
-# Of each side, at the least. Thirty find as much as a hundred do.
-CANDIDATES = 30
+# Of each side, at the least. Twenty find as much as a hundred do.
+CANDIDATES = 20
 # What a chunk of usual length that holds each of the question's words once gains over one that
 # holds none, in cosine similarity. From 0.3 to 0.6 makes little difference.
 WORDING_WEIGHT = 0.45

@@ -10,7 +10,7 @@ from retrieval.models import CacheEntry
 from retrieval.types import COST_COMPONENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from uuid import UUID
 
     from retrieval.models import QueryTrace
@@ -172,7 +172,24 @@ def route_facts(trace: QueryTrace) -> dict[str, Any]:
         "features": [(name.replace("_", " "), value) for name, value in features.items()],
         "cache_words": CACHES.get(trace.cache, trace.cache),
         "budget_words": BUDGET.get(trace.budget_step, trace.budget_step),
-        "shadow": VERDICTS.get(trace.shadow_verdict, trace.shadow_verdict),
+        "verdict_words": VERDICTS.get(trace.shadow_verdict, trace.shadow_verdict),
+    }
+
+
+def shadow_of(view: TraceView, access_levels: Sequence[str]) -> dict[str, Any] | None:
+    """A cache hit that was answered in full as well. That answer may rest on other passages than the
+    hit, so its text is for those who may read all that the asker might."""
+    trace = view.trace
+    if not trace.shadow:
+        return None
+    may_read = not view.withheld and set(trace.access_levels) <= set(access_levels)
+    return {
+        "is_same": trace.shadow_verdict == "same",
+        "reason": trace.shadow.get("reason", ""),
+        "cosine": trace.shadow.get("cosine"),
+        "cost_usd": Decimal(trace.shadow.get("cost_usd", "0")),
+        "model": trace.shadow.get("model", ""),
+        "answer": trace.shadow.get("answer", "") if may_read else "",
     }
 
 

@@ -162,8 +162,13 @@ def _filtered(traces: QuerySet[QueryTrace], request: Request) -> QuerySet[QueryT
     """As on the traces page. Raises InvalidRequest for a value that means nothing."""
     wanted = TraceFilter(request.query_params)
     if not wanted.is_valid():
-        field, messages = next(iter(wanted.errors.items()))
-        raise InvalidRequest(f"{field}: {messages[0]}", extra={"field": field})
+        raise _refuse(wanted, next(iter(wanted.errors)))
     model = request.query_params.get("model")
     found = wanted.apply(traces)
     return found.filter(model=model) if model else found
+
+
+def _refuse(wanted: TraceFilter, field: str) -> InvalidRequest:
+    choices = [str(value) for value, _ in getattr(wanted.fields[field], "choices", []) if value]
+    message = f"{field} is one of {', '.join(choices)}." if choices else str(wanted.errors[field][0])
+    return InvalidRequest(message, extra={"field": field})

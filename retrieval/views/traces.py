@@ -16,6 +16,7 @@ from retrieval.answer_words import (
     dropped_rows,
     route_facts,
     saved_rows,
+    shadow_of,
 )
 from retrieval.forms import TraceFilter
 from retrieval.services.feedback import REASONS
@@ -63,7 +64,11 @@ def list_traces(request: TenantHttpRequest, slug: str) -> HttpResponse:
 def show_trace(request: TenantHttpRequest, slug: str, trace_id: UUID) -> HttpResponse:
     context = _whole(request, trace_id)
     trace = context["trace"]
-    own_page = {"calls": call_rows(trace), **route_facts(trace)}
+    own_page = {
+        "calls": call_rows(trace),
+        "shadow": shadow_of(context["view"], request.access_levels),
+        **route_facts(trace),
+    }
     return render(request, "retrieval/trace.html", {**context, **own_page})
 
 

@@ -170,3 +170,24 @@ def test_fragments_of_somebody_else_are_not_found(tenant, member):
     trace = make_trace(tenant)
     for part in ("turn/", "details/"):
         assert member.get(f"/t/{tenant.slug}/traces/{trace.id}/{part}").status_code == 404
+
+
+SHADOW = {"reason": "other numbers", "answer": "Five minutes.", "cosine": 0.7, "cost_usd": "0.001"}
+
+
+def test_a_checked_hit_shows_both_answers_to_those_who_may_read_what_the_asker_may(show):
+    page = show("", cache="semantic", shadow=SHADOW, shadow_verdict="different")
+    assert "Answered in full as well" in page
+    assert "other numbers" in page
+    assert "Five minutes." in page
+
+
+def test_the_full_answer_to_a_checked_hit_is_kept_from_those_who_may_read_less(tenant):
+    admin = sign_in(tenant, role="admin", levels=["public"])
+    trace = make_trace(tenant, cache="semantic", shadow=SHADOW, shadow_verdict="different")
+    trace.access_levels = ["public", "internal"]
+    with tenant_context(tenant):
+        trace.save()
+    page = admin.get(f"/t/{tenant.slug}/traces/{trace.id}/").content.decode()
+    assert "Answered in full as well" in page
+    assert "Five minutes." not in page

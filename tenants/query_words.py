@@ -15,7 +15,8 @@ WORDS: dict[str, tuple[str, str, str]] = {
     ),
     "search_mode": (
         "Search by",
-        "Both fuses the two lists by rank, and finds most in nearly every collection.",
+        "Both adds up how near a passage is in meaning and how well its words fit, and finds most in "
+        "nearly every collection.",
         "",
     ),
     "rerank": (

@@ -16,7 +16,7 @@ from retrieval.types import ModelCall, Usage
 from tenants.access import caller_of_key
 from tenants.keys import create_api_key
 from tenants.models import BudgetReservation
-from tenants.pool import public_connection, tenant_transaction
+from tenants.pool import pool_statistics, public_connection, tenant_transaction
 from tests.retrieval.query.budgets import add_budget, asker as asker_of
 
 
@@ -67,6 +67,7 @@ async def test_without_budgets_nothing_is_asked_and_all_may_be_spent(tenant):
     assert (purse.step, purse.described) == ("", "")
     assert await purse.reserve(answer_id(), Decimal(1_000_000))
     assert await purse.reserve(answer_id(), None), "no price need be known"
+    assert pool_statistics() == {}, "no connection was taken, not even a pool opened"
 
 
 async def test_a_reservation_is_refused_where_the_amount_would_be_passed(tenant):
@@ -80,11 +81,13 @@ async def test_a_reservation_is_refused_where_the_amount_would_be_passed(tenant)
 
 
 async def test_two_hundred_at_once_reserve_no_more_than_there_is(tenant):
+    """And share a query to open, and a few to reserve: they do not queue for connections."""
     made = await budget(tenant, "0.40")
     caller = await asker(tenant)
     purses = await asyncio.gather(*(open_purse(caller) for _ in range(200)))
     taken = await asyncio.gather(*(p.reserve(answer_id(), Decimal("0.01")) for p in purses))
     assert sum(taken) == 40
+    assert pool_statistics()["requests_num"] <= 5
     assert await figures(made) == (0, Decimal("0.40"), 40)
 
 

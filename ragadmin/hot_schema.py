@@ -72,7 +72,9 @@ HOT_COMPONENTS: dict[str, Schema] = {
         question=QUESTION,
         top_k=TOP_K | {"default": 5},
         mode={"type": "string", "enum": ["hybrid", "vector", "keyword"], "default": "hybrid"},
-        rerank=BOOLEAN | {"default": False},
+        rerank=BOOLEAN,
+        explain=BOOLEAN | {"default": False},
+        settings=FREE_FORM,
         filters=obj(document_id=UUID, source=STRING, path_prefix=STRING, access_level=STRING),
     ),
     "Hit": obj(
@@ -85,7 +87,13 @@ HOT_COMPONENTS: dict[str, Schema] = {
         access_level=STRING,
         rank=INTEGER,
     ),
-    "SearchResult": obj(("hits", "duration_ms"), hits=array(ref("Hit")), duration_ms=NUMBER),
+    "SearchResult": obj(
+        ("hits", "duration_ms"),
+        hits=array(ref("Hit")),
+        reranked=BOOLEAN,
+        degraded=array(STRING),
+        duration_ms=NUMBER,
+    ),
     "AnswerRequest": obj(
         ("question",),
         question=QUESTION,

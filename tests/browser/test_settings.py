@@ -8,12 +8,16 @@ import uuid
 import pytest
 from playwright.sync_api import expect
 
+from tenants.budgets import set_budget
+from tenants.keys import create_api_key
 from tenants.models import ModelPrice, Provider
+from tenants.prices import set_price
+from tenants.routes import RoutedModel, set_routes
 from tenants.services import create_operator
 from tests.browser.asking import ask, upload_kettle
-from tests.browser.conftest import NARROW
+from tests.browser.conftest import NARROW, WIDE
+from tests.browser.test_page_basics import DUPLICATE_IDS, SIDEWAYS, UNLABELLED
 
-SIDEWAYS = "() => document.documentElement.scrollWidth - innerWidth"
 SECTIONS = ("", "search/", "models/", "cache/", "cache/empty/", "budget/", "indexing/")
 # Web processes notice another configuration within two seconds.
 NOTICED_MS = 2_100
@@ -147,11 +151,25 @@ def test_an_endpoint_is_added_with_models_of_its_list(open_page, operator, stack
     Provider.objects.filter(name=name).delete()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_fit_a_phone(open_page, operator, tenant, scheme):
-    page = open_page(operator, size=NARROW)
-    page.emulate_media(color_scheme=scheme)
+@pytest.fixture
+def long_names(tenant, own_prices):
+    key, _ = create_api_key(tenant=tenant, name="key-" * 25, scopes=["query"])
+    set_budget(tenant=tenant, period="day", amount_usd="0.000001", api_key=key, actor="test")
+    name = "mock-" + "name" * 25
+    set_routes(tenant=tenant, tier="simple", models=[RoutedModel(name)], actor="test")
+    set_price(tenant=None, model=name, input_usd="0.000001", actor="test")
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_pages_fit_and_are_labelled(open_page, operator, tenant, long_names, size):
+    page = open_page(operator, size=size)
+    page.emulate_media(color_scheme="dark" if size == NARROW else "light")
     addresses = [f"/t/{tenant.slug}/settings/{section}" for section in SECTIONS]
     for address in (*addresses, "/operator/prices/?q=mini", "/operator/models/new/"):
         page.goto(address)
+        for details in page.locator("main details summary").all():
+            details.click()
         assert page.evaluate(SIDEWAYS) <= 0, address
+        assert page.evaluate(UNLABELLED) == [], address
+        assert page.evaluate(DUPLICATE_IDS) == [], address
+        expect(page.get_by_role("heading", level=1)).to_have_count(1)

@@ -27,7 +27,9 @@ _LOOK_ALIKES = str.maketrans("раѕсеԍɡցαερσɑɢᴘᴀꜱᴇ", "pasceg
 def as_data(text: str) -> str:
     """For a prompt: no tag of the frame, no mark of a chat template, no citation outside code."""
     text = _CHAT_MARK.sub("(", text)
-    text = _BRACKET.sub(_without_frame, text)
+    # Looked for bracket by bracket only where the name is there at all.
+    if _BRACKET.search(text) and FRAME in _letters(text):
+        text = _BRACKET.sub(_without_frame, text)
     return _CITATION_OR_CODE.sub(_quiet, text) if "[" in text else text
 
 

@@ -5,6 +5,7 @@ The owners ask the same questions first, so that whatever is kept of an answer i
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -62,10 +63,27 @@ for _mode in ("vector", "keyword", "hybrid"):
 
 @door(ANSWERS, "Answers")
 def ask(cast: Cast, attempt: Attempt) -> Sight:
-    """POST /api/v1/answers/, whole and streamed: the text, the citations and the spans."""
+    """POST /api/v1/answers/, whole and streamed, made anew: the text, the citations and the spans."""
     body = {"question": attempt.target.question, "top_k": MOST_HITS, **EXTRACTIVE}
+    body["use_cache"] = False
     sight = _answered(cast.hot(ANSWERS_ROUTE, body, _bearer(attempt)))
     return sight + _answered(cast.hot(ANSWERS_ROUTE, body | {"stream": True}, _bearer(attempt)))
+
+
+@door(ANSWERS, "Kept answers")
+def ask_what_was_answered(cast: Cast, attempt: Attempt) -> Sight:
+    """POST /api/v1/answers/ with a question whose answer was kept a moment before, as its owner asked
+    it and in other capitals."""
+    owner = cast.owners[attempt.target.tenant.pk]
+    body = {"question": attempt.target.question, "top_k": MOST_HITS, **EXTRACTIVE}
+    headers = {"authorization": f"Bearer {owner.key}"}
+    # The second time it is given again.
+    kept = [cast.hot(ANSWERS_ROUTE, body, headers) for _ in range(2)][-1]
+    if kept.status != 200 or json.loads(kept.text)["cache"] != "exact":
+        return Sight(broken=f"The owner's own answer was not kept: {_short(kept.text)}")
+    shouted = body | {"question": attempt.target.question.upper()}
+    sight = _answered(cast.hot(ANSWERS_ROUTE, body, _bearer(attempt)))
+    return sight + _answered(cast.hot(ANSWERS_ROUTE, shouted, _bearer(attempt)))
 
 
 @door(ANSWERS, "Answers in OpenAI's protocol")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MOST_ENTRIES = 100_000
 BATCH = 5_000
-# Comparing every entry takes 2 ms at 1,000 and 8 ms at 4,000; an index 1 ms (benchmarks/cache_latency).
+# Comparing every entry takes 1.2 ms at 1,000 and grows with them (benchmarks/cache_latency).
 INDEX_FROM = 2_000
 MOST_DIMENSIONS = 4_000  # pgvector indexes no longer halfvecs
 # The file's size is what Postgres knows without reading a row, and right after a crash too.
@@ -82,7 +82,7 @@ def tend_index(tenant: Tenant) -> None:
             cursor.execute(
                 f'CREATE INDEX CONCURRENTLY {name} ON "{tenant.schema_name}".retrieval_cacheentry'
                 f" USING hnsw ((embedding::extensions.halfvec({dimension}))"
-                " extensions.halfvec_cosine_ops) WITH (m = 16, ef_construction = 64)"
+                " extensions.halfvec_cosine_ops) WITH (m = 16, ef_construction = 128)"
                 f" WHERE tenant_id = {int(tenant.pk)} AND evicted_at IS NULL"
             )
 

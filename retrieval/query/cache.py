@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from retrieval.query.semantic_cache import Candidate
     from retrieval.types import Hit
 
-# Each costs a search; who is near but not proven is mostly not proven by the next either.
-MOST_PROOFS = 2
 DROP_STALE = """
 UPDATE retrieval_cacheentry SET evicted_at = now()
 WHERE id = %(id)s AND corpus_revision = %(revision)s
@@ -75,9 +73,8 @@ async def look_up(run: Run) -> bool:
             revision = connection.corpus_revision
             found = await semantic_cache.find_candidates(connection, run, vector)
         span.attributes["candidates"] = len(found)
-    mine = frozenset(run.caller.access_levels)
-    for one in found[:MOST_PROOFS]:
-        if one.access_levels == mine and one.corpus_revision == revision:
+    for one in found:
+        if semantic_cache.holds(run, one, revision):
             _serve(run, one, one.answer.hits, revision)
             return True
         if await _prove(run, one):

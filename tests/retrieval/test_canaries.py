@@ -15,7 +15,7 @@ from retrieval.canaries.cast import assemble
 from retrieval.canaries.doors import DOORS, SURVEYS
 from retrieval.canaries.route_doors import route_doors
 from retrieval.canaries.run import _door_row
-from retrieval.models import Chunk, Document
+from retrieval.models import CacheEntry, Chunk, Document
 from retrieval.query.http import router
 from tenants.context import tenant_context
 from tenants.fleet import find_tenants
@@ -106,6 +106,20 @@ def test_a_chunk_at_the_wrong_access_level_is_found(cast):
         with tenant_context(canary.tenant):
             Chunk.objects.filter(document_id=document_id).update(access_level="internal")
     assert not red(try_door(cast, "Hybrid search"))
+
+
+def test_a_kept_answer_at_the_wrong_access_level_is_found(cast):
+    canary = next(each for each in cast.canaries if each.tenant.isolation == "schema")
+    assert not red(try_door(cast, "Kept answers"))
+    with tenant_context(canary.tenant):
+        CacheEntry.objects.filter(access_levels=["public"]).delete()
+        CacheEntry.objects.update(access_levels=["public"], context_levels=["public"])
+    try:
+        assert red(try_door(cast, "Kept answers")) == {"within-schema"}
+    finally:
+        with tenant_context(canary.tenant):
+            CacheEntry.objects.all().delete()
+    assert not red(try_door(cast, "Kept answers"))
 
 
 def test_routes_that_forget_the_tenant_are_found(cast, settings):

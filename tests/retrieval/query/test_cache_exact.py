@@ -185,8 +185,9 @@ async def test_a_follow_up_is_never_taken_for_the_same_words_by_themselves(asker
 
 
 async def test_a_question_that_stands_alone_is_a_hit_within_a_conversation_too(asker):
-    first = await ask(asker, starts_conversation=True)
-    again = await ask(asker, conversation_id=first["conversation_id"])
+    question = "For how many hours is the link valid that resets a password?"
+    first = await ask(asker, question, starts_conversation=True)
+    again = await ask(asker, question, conversation_id=first["conversation_id"])
     assert (again["cache"], again["conversation_id"]) == ("exact", first["conversation_id"])
 
 

@@ -136,7 +136,9 @@ def failure_words(code: str) -> str:
 
 
 def _notes(trace: QueryTrace) -> Iterable[str]:
-    yield from (DEGRADED[part] for part in trace.degraded if part in DEGRADED)
+    # Of models that failed, the fallback says more.
+    said = {"model"} if trace.route.get("tried") else set[str]()
+    yield from (DEGRADED[part] for part in trace.degraded if part in DEGRADED and part not in said)
     if trace.budget_step in BUDGET:
         yield BUDGET[trace.budget_step]
 

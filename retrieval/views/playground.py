@@ -14,7 +14,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from ragadmin.errors import NotFound
 from retrieval.answer_words import AnswerWords, describe
-from retrieval.conversations import delete_conversation, list_by_day, list_turns
+from retrieval.conversations import MOST_LISTED, delete_conversation, list_by_day, list_turns
 from retrieval.models import Document
 from retrieval.services.feedback import REASONS
 from retrieval.suggestions import suggest_questions
@@ -66,7 +66,8 @@ def delete(request: TenantHttpRequest, slug: str, conversation_id: UUID) -> Http
 
 def _conversations(request: TenantHttpRequest, open_id: UUID | None) -> dict[str, Any]:
     days = list_by_day(request.user.pk, request.tenant.timezone)
-    return {"days": days, "conversation_id": open_id}
+    listed = sum(len(rows) for _, rows in days)
+    return {"days": days, "has_older": listed == MOST_LISTED, "conversation_id": open_id}
 
 
 def _turns(request: TenantHttpRequest, conversation_id: UUID) -> list[AnswerWords]:

@@ -102,7 +102,7 @@ def test_conversation_goes_on_and_is_found_again(signed_in, tenant):
     signed_in.goto(f"/t/{tenant.slug}/playground/")
     ask(signed_in, "When does the kettle whistle?")
     ask(signed_in, "How do I stop it?")
-    expect(signed_in.locator("#conversations li")).to_have_count(1)
+    expect(signed_in.locator("#conversations-card li")).to_have_count(1)
     signed_in.reload()
     expect(signed_in.locator(".turn")).to_have_count(2)
     signed_in.get_by_role("link", name="New conversation").click()

@@ -32,6 +32,11 @@ def dimension_of(name: str) -> int:
     return get_embedder(name).dimension
 
 
+def forget_embedder(name: str) -> None:
+    """It is made anew, of the settings as they are then."""
+    _embedders.pop(name, None)
+
+
 async def close_embedders() -> None:
     """Ends the connections that the running event loop owns."""
     for embedder in _embedders.values():

@@ -18,3 +18,6 @@ class Rest:
 
     def begin(self) -> None:
         self._until = time.monotonic() + self._seconds
+
+    def end(self) -> None:
+        self._until = 0.0

@@ -126,6 +126,11 @@ def _rest(model: str) -> Rest:
     return Rest()
 
 
+def forget_failures() -> None:
+    """Every endpoint is asked again at once."""
+    _rest.cache_clear()
+
+
 def _priced(tenant: TenantConfig, texts: Sequence[str]) -> ModelCall:
     """What has no price and runs in our own network costs nothing."""
     kind, _, name = tenant.embedding_model.partition(":")

@@ -9,8 +9,9 @@ import structlog
 from django.conf import settings
 
 from ragadmin.errors import RagadminError
+from retrieval.providers.cross_encoder import CrossEncoder
 from retrieval.providers.embedders import close_embedders, get_embedder
-from retrieval.providers.reranker import close_reranker
+from retrieval.providers.reranker import close_reranker, get_reranker
 from retrieval.query.clients import close_clients
 from retrieval.query.redis_store import close_redis
 from retrieval.query.shadow import close_shadows
@@ -32,6 +33,7 @@ async def serve(receive: Receive, send: Send) -> None:
             await open_pool()
             background += [
                 asyncio.create_task(_warm_embedder()),
+                asyncio.create_task(_warm_reranker()),
                 asyncio.create_task(revision.watch()),
             ]
             await send({"type": "lifespan.startup.complete"})
@@ -54,3 +56,14 @@ async def _warm_embedder() -> None:
         await get_embedder(settings.EMBEDDING_MODEL).embed_questions(["ready"])
     except RagadminError as error:
         log.warning("embedding_model_not_ready", reason=error.message)
+
+
+async def _warm_reranker() -> None:
+    """Loading a model takes longer than a question waits. An endpoint is not asked for nothing."""
+    reranker = get_reranker()
+    if not isinstance(reranker, CrossEncoder):
+        return
+    try:
+        await reranker.score("ready", ["ready"])
+    except RagadminError as error:
+        log.warning("reranker_not_ready", reason=error.message)

@@ -28,8 +28,9 @@ PASSWORDS, SALARIES = "guide/passwords.md", "finance/salaries.md"
 
 
 @pytest.fixture(autouse=True)
-async def rested(loop_resources):
-    stage._rest.__init__()
+async def rested(loop_resources, monkeypatch):
+    monkeypatch.setattr(stage, "LONGEST_WAIT", 60)
+    stage._rest.end()
     yield
     await close_reranker()
 
@@ -126,7 +127,8 @@ async def test_a_reranker_that_does_not_answer_is_left_alone_and_asked_again_lat
     assert (await find(everything, notes=notes)).degraded == ("reranker",)
     assert span_of(notes, "rerank") is None, "it is left alone for a moment"
     http_reranker.RERANKER_MODEL = ""
-    stage._rest.__init__()
+    monkeypatch.setattr(stage, "LONGEST_WAIT", 60)
+    stage._rest.end()
     assert (await find(everything)).is_reranked
 
 

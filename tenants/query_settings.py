@@ -44,7 +44,7 @@ class QuerySettings:
     cache: bool = True
     semantic_cache: bool = True
     # Least cosine of two questions of which one may get the other's answer, if the guards agree.
-    similarity_threshold: float = _number(0.75, 0.5, 1)
+    similarity_threshold: float = _number(0.7, 0.5, 1)
     cache_ttl_minutes: int = _number(1440, 1, 43_200)
     llm_cache: bool = True
     # Share of the cache's hits that are answered in full as well, to measure how many were wrong.

@@ -128,6 +128,8 @@ def _is_asked_thing(word: Word, a: Reading, b: Reading) -> bool:
     if word.key == "maximum" and reading.asked.startswith("?how"):
         # "How many can I have" and "what is the maximum".
         return is_possibility(reading)
+    if word.text == "make":
+        return "recipe" in a.texts | b.texts
     if word.text == "purpose":
         return reading.tokens[-1].text == "for"
     if word.text == "available":
@@ -138,8 +140,13 @@ def _is_asked_thing(word: Word, a: Reading, b: Reading) -> bool:
     if "yes or no" in asked and is_enabling(word.text):
         return is_possibility(b if word in a.words else a)
     if asked == {"how", "how to"} and word.text == "work":
-        return True
+        # "How does verification work"; "how do vaccines work" asks not how to take them.
+        return len(a.words) != len(b.words) and _has_verbal_noun(reading)
     return "how to" in asked and word.text in _OF_INSTRUCTIONS
+
+
+def _has_verbal_noun(reading: Reading) -> bool:
+    return any(word.text.endswith(("tion", "ment", "ing", "al")) for word in reading.words)
 
 
 def _telling(words: Iterable[Word], reading: Reading, other: Reading) -> list[Word]:

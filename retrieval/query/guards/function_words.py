@@ -62,8 +62,8 @@ NEGATIONS = words("not never no none nor neither nothing nobody nowhere without"
 LIGHT = words(
     "get give take go happen exist occur doctors thing way step guide help "
     "through during per between around include find information people possible actual "
-    "have contain make let look seem appear remain become recommended anything something another various different several certain specific "
-    "particular total overall entire whole"
+    "have contain let look seem appear remain become recommended anything something another various different several certain specific "
+    "particular entire whole"
 )
 LIGHT_ADVERBS = words(
     "already still again yet usually normally typically easily directly officially formally "

@@ -41,7 +41,7 @@ def _is_left_unsaid(one: set[str], other: set[str], a: Reading, b: Reading) -> b
     # "When do I have to leave" and "when do I leave", though not "when did I leave"; "which drugs
     # are permitted" says more than "which drugs are used".
     said = modal.texts & frozenset().union(*fw.MODALITIES.values())
-    return said <= fw.MODAL_VERBS and not plain.texts & (fw.PAST | fw.FUTURE)
+    return said <= fw.MODAL_VERBS and not plain.texts & _OTHER_TENSES
 
 
 def _modality(reading: Reading) -> set[str]:
@@ -56,6 +56,9 @@ def _is_done_by_you(reading: Reading) -> bool:
     """ "Do you deliver" and "can you deliver"."""
     first, second = (*(token.text for token in reading.tokens[:2]), "", "")[:2]
     return first in ("do", "can", "could", "?can") and second == "you"
+
+
+_OTHER_TENSES = fw.PAST | fw.FUTURE | {"has", "been"}
 
 
 def must_be(reading: Reading) -> bool:
@@ -79,6 +82,8 @@ def check_tense(a: Reading, b: Reading, _match: Match) -> Refusal | None:
 
 
 def _are_tenses_apart(tenses: set[str], a: Reading, b: Reading) -> bool:
+    if a.asked == b.asked == "?whattodo":
+        return False
     supposed = {"happen", "happens", "if"} & (a.texts | b.texts)
     if (
         "future" in tenses

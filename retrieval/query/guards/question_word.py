@@ -43,8 +43,10 @@ MEASURES = {
     "?howwide": frozenset(("width",)),
     "?howthick": frozenset(("thickness",)),
     "?howhot": frozenset(("temperature",)),
-    "?howmany": frozenset(("number", "population")),
+    "?howmany": frozenset(("population",)),
     "?whatdo": words("function role job task"),
+    "?howsoon": words("speed velocity"),
+    "?whattemp": words("temperature point"),
     "?howoften": frozenset(("frequency",)),
     "?howlong": words(
         "duration length period time day week month year minute hour statuteoflimitations "
@@ -63,7 +65,8 @@ _NEAR = frozenset(
     frozenset(pair)
     for pair in (
         ("when", "?whatdate"), ("when", "?whatyear"), ("when", "?whattime"), ("when", "?whatday"),
-        ("when", "?whatmonth"), ("when", "?whatcentury"), ("how", "how to"),
+        ("when", "?whatmonth"), ("?howsoon", "?howlong"), ("?howsoon", "when"),
+        ("?howsoon", "?howfast"), ("?whattemp", "?howhot"), ("when", "?whatcentury"), ("how", "how to"),
     )
 )  # fmt: skip
 _COST = words("cost price fee charge expense")
@@ -142,10 +145,13 @@ SAID_BY_ASKING = {
     "?howthick": frozenset(("thickness",)),
     "?howhot": frozenset(("temperature",)),
     "who": words(
-        "person employee staff team country player man woman people somebody party company"
+        "person employee staff team country player man woman people somebody party company authority "
+        "office agency department body organisation institution organization"
     ),
     "?howmany": frozenset(("number",)),
     "?whatdo": words("function role job task"),
+    "?howsoon": words("speed velocity"),
+    "?whattemp": words("temperature point"),
     "?howoften": frozenset(("frequency",)),
     "?howlong": frozenset(("duration", "length", "period", "time")),
     "cost": words("cost price fee charge amount"),

@@ -162,9 +162,15 @@ def _words(tokens: tuple[Token, ...]) -> list[Word]:
         if token.text in fw.BREAKS:
             block += 1
             role = _role_after(token.text, role, begins=not found)
+            if role == "for" and any(w.key in _EXCHANGED for w in found):
+                # "Euros for dollars" are euros into dollars.
+                role = "to"
         if not is_empty(token):
             found.append(Word(token.text, token.raw, key_of(token.text), at, block, role))
     return found
+
+
+_EXCHANGED = frozenset(key_of(verb) for verb in ("exchange", "change", "swap", "trade", "convert"))
 
 
 def _role_after(text: str, role: str, *, begins: bool) -> str:

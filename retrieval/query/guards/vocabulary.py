@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from functools import cache, lru_cache
 
@@ -32,15 +33,25 @@ def is_known(word: str) -> bool:
 
 def _simpler_forms(word: str) -> list[str]:
     forms = [word]
-    for ending in ("s", "es", "d", "ed", "ing", "ly", "er", "ment", "ion", "ions"):
-        if word.endswith(ending) and (ending != "d" or word.endswith("ed")):
-            stem = word[: -len(ending)]
-            forms += [stem, f"{stem}e"]
-            if len(stem) > 3 and stem[-1] == stem[-2]:
-                forms.append(stem[:-1])
     if word.endswith(("ies", "ied")):
         forms.append(f"{word[:-3]}y")
+    if word.endswith("s") and not word.endswith("ss"):
+        forms.append(word[:-1])
+    if word.endswith("es") and word[:-2].endswith(_BEFORE_ES):
+        forms.append(word[:-2])
+    for ending in ("ed", "ing", "er", "ly", "ment", "ion", "ions"):
+        stem = word.removesuffix(ending)
+        if stem != word and len(stem) > 2:
+            doubles = ending in ("ed", "ing", "er")
+            # "Shiping" is no form of "ship", whose last letter is doubled.
+            forms += [f"{stem}e"] if doubles and _DOUBLING.fullmatch(stem) else [stem, f"{stem}e"]
+            if len(stem) > 3 and stem[-1] == stem[-2] and doubles:
+                forms.append(stem[:-1])
     return forms
+
+
+_DOUBLING = re.compile(r"[^aeiou]+[aeiou][^aeiouwxy]")
+_BEFORE_ES = ("s", "x", "z", "ch", "sh", "o")
 
 
 def are_one_letter_apart(one: str, other: str) -> bool:

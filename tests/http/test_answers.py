@@ -195,15 +195,15 @@ def answered_by(web, corpus):
         ("mock-drop-3", "model_interrupted"),
     ],
 )
-def test_a_broken_model_is_a_502_here_and_an_error_event_in_a_stream(
+def test_a_named_model_that_breaks_is_a_502_here_and_an_error_event_in_a_stream(
     web, corpus, answered_by, model, code
 ):
     answered_by(model)
     with client_for(web, make_key(corpus)) as client:
-        refused = client.post("/api/v1/answers/", json=QUESTION)
+        refused = client.post("/api/v1/answers/", json={**QUESTION, "model": model})
         assert (refused.status_code, refused.json()["error"]["code"]) == (502, code)
         events = read_events(
-            client.post("/api/v1/answers/", json={**QUESTION, "stream": True}).text
+            client.post("/api/v1/answers/", json={**QUESTION, "model": model, "stream": True}).text
         )
         assert events[-1][0] == "error"
         assert events[-1][1]["error"]["code"] == code

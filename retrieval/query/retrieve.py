@@ -1,5 +1,6 @@
 """From a question to the passages that the model is shown: the same path for answers, for searches
-and for the proof of a cached answer. No chat model is asked here."""
+and for the proof of a cached answer. A chat model is asked for other wordings of the question, and
+never by the proof, which has those that were searched for."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from retrieval.query.compress import compress
 from retrieval.query.context import Context, Notes, reserve_from
 from retrieval.query.diversity import choose
 from retrieval.query.embed import question_vector, try_to_embed
+from retrieval.query.multi_query import expand
 from retrieval.query.neighbours import with_neighbours
 from retrieval.query.pricing import price_search
 from retrieval.query.request import SearchRequest
@@ -39,15 +41,7 @@ MMR_CANDIDATES = 30
 async def retrieve(run: Run) -> None:
     """Sets the outcome's hits, and by the way what they cost. Raises ProviderError, Unavailable."""
     vector = await question_vector(run)
-    context = await find_context(
-        run.caller,
-        search_request(run),
-        run.question,
-        vector,
-        run.rewrites,
-        clock=run.clock,
-        reserve=reserve_from(run),
-    )
+    context = await find_in_wordings(run, search_request(run), vector)
     outcome = run.outcome
     outcome.hits, outcome.dropped = context.hits, context.dropped
     outcome.saved_tokens += context.saved_tokens
@@ -55,6 +49,39 @@ async def retrieve(run: Run) -> None:
     run.corpus_revision = context.corpus_revision
     for part in context.degraded:
         run.note_degraded(part)
+
+
+async def find_in_wordings(run: Run, request: SearchRequest, vector: np.ndarray | None) -> Context:
+    """Also by other wordings, where the settings say so: always, or after a search that found little.
+
+    Raises Unavailable.
+    """
+    mode = run.caller.tenant.query.multi_query
+    first = await _find(run, request, vector) if mode != "on" else None
+    if mode != "off" and vector is not None:
+        run.rewrites = await expand(run, first.hits if first else ())
+    if first and not run.rewrites:
+        return first
+    found = await _find(run, request, vector)
+    return _after(first, found) if first else found
+
+
+async def _find(run: Run, request: SearchRequest, vector: np.ndarray | None) -> Context:
+    return await find_context(
+        run.caller,
+        request,
+        run.question,
+        vector,
+        run.rewrites,
+        clock=run.clock,
+        reserve=reserve_from(run),
+    )
+
+
+def _after(first: Context, second: Context) -> Context:
+    """The second search's passages, with what both have cost."""
+    degraded = tuple(dict.fromkeys((*first.degraded, *second.degraded)))
+    return replace(second, calls=(*first.calls, *second.calls), degraded=degraded)
 
 
 def search_request(run: Run) -> SearchRequest:

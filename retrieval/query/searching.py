@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from retrieval.providers.reranker import get_reranker
 from retrieval.query.budget import Purse, open_purse
-from retrieval.query.context import reserve_from
 from retrieval.query.embed import question_vector
-from retrieval.query.pricing import FREE_EMBEDDERS
+from retrieval.query.pricing import FREE_EMBEDDERS, sum_up
 from retrieval.query.request import AnswerRequest
-from retrieval.query.retrieve import find_context
+from retrieval.query.retrieve import find_in_wordings
 from retrieval.query.run import Run
 from tenants.pool import tenant_transaction
 
@@ -26,14 +25,8 @@ async def search_documents(caller: Caller, wanted: SearchRequest) -> dict[str, A
     purse = await open_purse(caller) if _may_cost(caller) else Purse()
     run = Run(caller, AnswerRequest(wanted.question), wanted.question, purse)
     try:
-        context = await find_context(
-            caller,
-            wanted,
-            wanted.question,
-            await question_vector(run) if wanted.mode != "keyword" else None,
-            clock=run.clock,
-            reserve=reserve_from(run),
-        )
+        vector = await question_vector(run) if wanted.mode != "keyword" else None
+        context = await find_in_wordings(run, wanted, vector)
         run.outcome.calls += context.calls
         for part in context.degraded:
             run.note_degraded(part)
@@ -45,7 +38,8 @@ async def search_documents(caller: Caller, wanted: SearchRequest) -> dict[str, A
 def _may_cost(caller: Caller) -> bool:
     reranker = get_reranker()
     is_free = caller.tenant.embedding_model.startswith(FREE_EMBEDDERS)
-    return not is_free or (reranker is not None and not reranker.is_free)
+    asks_a_model = caller.tenant.query.multi_query != "off"
+    return asks_a_model or not is_free or (reranker is not None and not reranker.is_free)
 
 
 async def settle_apart(run: Run) -> None:
@@ -69,6 +63,8 @@ def _body(run: Run, wanted: SearchRequest, context: Context) -> dict[str, Any]:
     return body | {
         "hits": [explained(hit, "shown") for hit in context.hits],
         "dropped": [explained(one.hit, one.fate) for one in context.dropped],
+        "rewrites": list(run.rewrites),
+        "cost_usd": sum_up(run.outcome.calls).as_json(),
         "saved_tokens": context.saved_tokens,
         "corpus_revision": context.corpus_revision,
         "spans": [span.as_json() for span in run.clock.spans],

@@ -49,7 +49,7 @@ async function searchAll(signal) {
   const result = await search(signal);
   result.floor = settings(knobs).min_similarity;
   if (result.hits.length || result.dropped.length || !result.floor) return result;
-  const { hits, dropped } = await search(signal, { min_similarity: 0, neighbours: 0, compress: false });
+  const { hits, dropped } = await search(signal, { min_similarity: 0, neighbours: 0, compress: false, multi_query: "off" });
   result.dropped = [...hits, ...dropped].map((hit) => ({ ...hit, fate: "too_far" }));
   return result;
 }

@@ -28,6 +28,11 @@ function pairs(rows) {
 const fixed = (number, digits) => (number === null || number === undefined ? null : number.toFixed(digits));
 const duration = (ms) => (ms < 10 ? `${ms.toFixed(1)} ms` : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`);
 
+function money(amount) {
+  if (amount === null) return "unknown";
+  return amount ? `$${amount.toPrecision(2)}` : "$0";
+}
+
 function hitNode(hit, documents) {
   const node = byId("bench-hit").content.firstElementChild.cloneNode(true);
   const find = (selector) => node.querySelector(selector);
@@ -85,8 +90,9 @@ export function showHits(result, documents) {
     ["Candidates", String(result.hits.length + result.dropped.length)],
     ["Used", String(result.hits.length)],
     ["Time", duration(result.duration_ms)],
+    ["Cost", money(result.cost_usd.total)],
     ["Tokens saved", result.saved_tokens ? String(result.saved_tokens) : ""],
-    ["Also searched for", (result.rewrites || []).join(" · ")],
+    ["Also searched for", result.rewrites.join(" · ")],
   ]));
   byId("bench-notes").replaceChildren(...result.degraded.map((part) => element("li", NOTES[part] || part)));
   const whole = Math.max(result.duration_ms, 0.1);

@@ -10,13 +10,13 @@ from ragadmin.errors import ProviderError
 from retrieval.query import breaker, llm_cache
 from retrieval.query.asking import Reply, ask
 from retrieval.query.pricing import estimate_call, estimate_usage, most_tokens, price_call
+from retrieval.types import Usage
 
 if TYPE_CHECKING:
     from retrieval.query.asking import Prompt
     from retrieval.query.llm_cache import KeptReply
     from retrieval.query.routing import Choice, Plan
     from retrieval.query.run import Run
-    from retrieval.types import Usage
 
 # A budget that has no room for the models that are left: as if that step had been reached.
 NO_MODEL = "no_model"
@@ -83,11 +83,14 @@ async def _has_room(run: Run, choice: Choice, prompt: Prompt, attempts: Attempts
 
 def book(run: Run, choice: Choice, prompt: Prompt, usage: Usage | None, text: str) -> Usage:
     """Puts the generation on the outcome's calls, counted by the endpoint or else estimated."""
-    usage = usage or estimate_usage(prompt.messages, text)
-    run.outcome.usage = usage
-    run.outcome.calls.append(
-        price_call(run.caller.tenant, "generation", choice.endpoint.name, choice.model, usage)
-    )
+    usage, outcome = usage or estimate_usage(prompt.messages, text), run.outcome
+    outcome.usage = usage
+    tenant, provider, model = run.caller.tenant, choice.endpoint.name, choice.model
+    outcome.calls.append(price_call(tenant, "generation", provider, model, usage))
+    # What compression left out would have been read too.
+    left_out = price_call(tenant, "generation", provider, model, Usage(outcome.saved_tokens))
+    if left_out.cost_usd:
+        outcome.saved["compression"] = left_out.cost_usd
     return usage
 
 

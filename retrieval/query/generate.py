@@ -69,6 +69,7 @@ async def generate(run: Run, plan: Plan) -> AsyncGenerator[str, None]:
         reply = await _begin(run, plan, prompt)
         span.attributes["model"] = outcome.route.model if outcome.route else ""
         if not isinstance(reply, Reply):
+            outcome.saved_tokens = 0
             yield writing.show_whole(reply)
         else:
             try:

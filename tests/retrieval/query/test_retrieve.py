@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -16,6 +17,7 @@ from retrieval.query.request import AnswerRequest, SearchRequest, parse_search, 
 from retrieval.query.retrieve import FEWER_PASSAGES, find_context, search_request
 from retrieval.query.run import Run
 from retrieval.query.searching import search_documents
+from tenants.config import PriceOverride
 from tenants.pool import pool_statistics
 from tests.documents import DOCUMENTS, upload_and_index
 from tests.retrieval.query.conftest import with_model
@@ -55,6 +57,11 @@ def with_settings(caller, **values):
 async def find(caller, question=QUESTION, **options):
     vector = await embed_question(caller, question)
     return await find_context(caller, SearchRequest(question, **options), question, vector)
+
+
+async def ask(caller, question):
+    request = AnswerRequest(question, use_cache=False)
+    return [event async for event in answer(caller, request)][-1].answer
 
 
 async def test_the_same_question_finds_the_same_twice(everything):
@@ -97,14 +104,13 @@ async def test_a_plain_search_has_the_contracts_keys_alone(everything):
 
 
 async def test_a_search_finds_what_an_answer_is_made_from(everything):
-    request = AnswerRequest(QUESTION, use_cache=False)
-    *_, event = [event async for event in answer(everything, request)]
+    answered = await ask(everything, QUESTION)
     wanted = parse_search({"question": QUESTION}, everything.tenant)
     body = await search_documents(everything, wanted)
-    cited = {citation["chunk_id"] for citation in event.answer["citations"]}
+    cited = {citation["chunk_id"] for citation in answered["citations"]}
     assert cited
     assert cited <= {hit["chunk_id"] for hit in body["hits"]}
-    assert event.answer["similarity"]["max"] == max(hit["similarity"] for hit in body["hits"])
+    assert answered["similarity"]["max"] == max(hit["similarity"] for hit in body["hits"])
 
 
 @pytest.mark.parametrize(("top_k", "fewer"), [(10, 5), (5, 2), (3, 2), (2, 2), (1, 1)])
@@ -124,6 +130,17 @@ async def test_passages_are_shortened_for_a_model_and_not_for_quotes(everything,
     assert told.hits[0].text == quoted.hits[0].text
     assert "from nine to five" in told.hits[0].shown
     assert len(told.hits[0].shown) < len(told.hits[0].text)
+
+
+async def test_what_compression_saved_is_told_where_a_model_answered(everything, mock_url):
+    question = "When is the pool open?"
+    price = PriceOverride("mock-0-5-0", "tokens", Decimal(1000), Decimal(0))
+    asking = with_model(everything, mock_url, "mock-0-5-0")
+    asking = replace(asking, tenant=replace(asking.tenant, prices=(price,)))
+    told, quoted = await ask(asking, question), await ask(everything, question)
+    assert told["saved_tokens"] > 100
+    assert told["saved"]["compression"] == told["saved_tokens"] / 1000
+    assert (quoted["saved_tokens"], quoted["saved"]) == (0, {})
 
 
 async def test_no_connection_is_held_while_a_reranker_is_waited_for(everything, mock_url, settings):

@@ -90,17 +90,21 @@ def measure(installation: Installation) -> list[dict[str, Any]]:
     for size in SIZES:
         fill(tenant, filled, size)
         filled = size
+        client = Client(installation, key)  # one that idled so long is closed
         rows.append({"entries": size, **measure_hits(installation, client, pairs)})
+        print(rows[-1], file=sys.stderr, flush=True)
     return rows
 
 
 def fill(tenant: Tenant, filled: int, size: int) -> None:
     from django.db import connection
 
-    from retrieval.indexing.cache_upkeep import tend_index
+    from retrieval.indexing.cache_upkeep import index_name, tend_index
     from tenants.context import tenant_context
     from tenants.schema import owner
 
+    with owner().cursor() as cursor:  # many rows are added sooner without it
+        cursor.execute(f'DROP INDEX IF EXISTS "{tenant.schema_name}".{index_name(tenant)}')
     step = 5_000
     for first in range(filled, size, step):
         with tenant_context(tenant), connection.cursor() as cursor:

@@ -24,6 +24,9 @@ RARE_SHARE = 1 / 3
 MOST_PAIRS = 12
 # Words that only make a sentence a question are rare in documents, but say nothing of its subject.
 QUESTION_TERM_SHARE = 0.3
+# What share of a question its words are is told as if there were so many chunks at the least: in a
+# handful of them a word that all have would count for nothing, and one that none has for nearly all.
+FEWEST_CHUNKS = 100
 
 FREQUENCIES = """
 SELECT term, chunks FROM retrieval_termfrequency
@@ -33,13 +36,12 @@ WHERE tenant_id = %s AND generation = %s AND term = ANY(%s)
 
 @dataclass(frozen=True, slots=True)
 class Keywords:
-    """`idf`: BM25's inverse document frequency of each term that the tenant has, `unseen` of one
-    that it does not have. Weighed are the chunks that hold one of the terms in `rare`, or both of a
+    """`idf`: BM25's inverse document frequency of each term that the tenant has. `parts`: how much of
+    the question each of its terms is, before they are made to add up to one. Weighed are the chunks that hold one of the terms in `rare`, or both of a
     pair of commoner ones: who holds only one of those comes behind them anyway."""
 
-    terms: tuple[int, ...]
     idf: dict[int, float]
-    unseen: float
+    parts: dict[int, float]
     rare: tuple[int, ...]
     pairs: tuple[tuple[int, int], ...] = ()
 
@@ -47,9 +49,8 @@ class Keywords:
         """What part of the question each of its terms is: a chunk of usual length that holds each
         once holds 1. Damped: words that only make it a question count less."""
         weights = {
-            term: self.idf.get(term, self.unseen)
-            * (QUESTION_TERM_SHARE if is_damped and term in QUESTION_TERMS else 1.0)
-            for term in self.terms
+            term: part * (QUESTION_TERM_SHARE if is_damped and term in QUESTION_TERMS else 1.0)
+            for term, part in self.parts.items()
         }
         whole = sum(weights.values())
         return {term: weights[term] / whole for term in self.idf} if whole else {}
@@ -74,13 +75,14 @@ def weigh(
     """`frequencies`: in how many of the `total` chunks each term stands."""
     seen = {term: frequencies[term] for term in terms if frequencies.get(term)}
     idf = {term: _idf(total, chunks) for term, chunks in seen.items()}
-    unseen = _idf(total, 0) if total else 0.0
+    supposed = max(total, FEWEST_CHUNKS)
+    parts = {term: _idf(supposed, seen.get(term, 0)) for term in terms}
     by_rarity = sorted(seen, key=lambda term: (seen[term], term))
     if all_terms or len(by_rarity) < 2:
-        return Keywords(terms, idf, unseen, tuple(by_rarity))
+        return Keywords(idf, parts, tuple(by_rarity))
     rare, left = _rare(by_rarity, seen, most_rows(total))
     pairs = _pairs(by_rarity[len(rare) :], seen, total, left)
-    return Keywords(terms, idf, unseen, rare or (() if pairs else (by_rarity[0],)), pairs)
+    return Keywords(idf, parts, rare or (() if pairs else (by_rarity[0],)), pairs)
 
 
 def most_rows(total: int) -> int:

@@ -64,3 +64,8 @@ def test_no_word_that_the_tenant_has_is_no_search():
     words = weigh((77, 78), FREQUENCIES, TOTAL)
     assert (words.idf, words.rare, words.pairs) == ({}, (), ())
     assert weigh((), FREQUENCIES, TOTAL).shares(is_damped=True) == {}
+
+
+def test_in_a_handful_of_chunks_a_word_that_all_have_still_counts():
+    words = weigh((1, 77), {1: 2}, 2)
+    assert words.shares(is_damped=False)[1] > 0.4

@@ -29,9 +29,15 @@ def _words(text: str) -> frozenset[str]:
 
 
 POINTS_BACK = _words(
-    "it its it's they them their theirs he him his she her hers this that these those there here "
+    "it its it's they them their theirs he him his she her hers this these those there here "
     "then such same both either neither other others another else ones former latter above "
     "previous instead again more also too"
+)
+# "The link that resets" joins; these point: "is that", "of that", and "that" at either end.
+_THAT = re.compile(
+    r"(?:^|\b(?:is|was|does|did|do|can|will|of|about|for|with|to|in|on|by|from|after|before|like|and"
+    r"|than|what)\s+)that\b|\bthat\W*$",
+    re.IGNORECASE,
 )
 OPENS_A_FOLLOW_UP = _words("and but or so because then ok okay yes no what's why")
 EMPTY_WORDS = _words(
@@ -68,7 +74,9 @@ def _is_follow_up(question: str) -> bool:
     """
     words = _words(question)
     opening = _WORD.search(question)
-    if opening is None or opening[0].casefold() in OPENS_A_FOLLOW_UP or words & POINTS_BACK:
+    if opening is None or opening[0].casefold() in OPENS_A_FOLLOW_UP:
+        return True
+    if words & POINTS_BACK or _THAT.search(question):
         return True
     return not words & ENGLISH or len(words - EMPTY_WORDS) < OWN_WORDS
 

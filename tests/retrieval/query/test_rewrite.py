@@ -24,6 +24,7 @@ START = STAND_ALONE[:30]
     [
         "How long is it valid?", "And in winter?", "Why?", "How much?", "What about managers?",
         "Is that the same for interns working abroad in summer?", "Wie lange gilt der Link dann noch?",
+        "How long does that link stay valid for external contractors?", "Who pays for that?",
         "What does the warranty cover?", "???", "Combien de temps le lien est-il valable ?",
     ],
 )  # fmt: skip
@@ -36,6 +37,7 @@ def test_what_may_lean_on_the_conversation_is_a_follow_up(question):
     [
         "How long is a password reset link valid?",
         "Which roles may upload documents to the finance folder?",
+        "For how many hours is the link valid that resets a password?",
         "What does the error code no_text mean for scanned invoices?",
     ],
 )

@@ -29,6 +29,7 @@ _ADVERBS = fw.TIMES | words(
     "quickly fast slowly early late online offline free easily safely again immediately "
     "automatically manually permanently temporarily remotely locally abroad together"
 )
+_OF_PLACE = words("in on at") | {""}
 _NOMINAL = ("tion", "sion", "ment", "ing", "al", "ance", "age", "ure", "ery", "ity", "ness")
 # How many tokens an object may stand behind its verb: "register for my new dog".
 _REACH = 5
@@ -39,7 +40,7 @@ def check_roles(a: Reading, b: Reading, match: Match) -> Refusal | None:
         return None
     if _asks_other_side(a, b) or _asks_other_side(b, a):
         return Refusal("roles", "who does it and whom it is done to")
-    if _are_persons_swapped(a, b):
+    if _are_persons_swapped(a, b) or _is_asker_done_to(a, b, match):
         return Refusal("roles", "the persons are others")
     pairs = list(match.pairs)
     if any(_agrees(variant, a, b) for variant in _variants(a, b, pairs)):
@@ -55,6 +56,16 @@ def _are_persons_swapped(a: Reading, b: Reading) -> bool:
     if len(one) > 1 or len(other) > 1 or "me" in one + other:
         return True
     return a.asked in ("what", "who", "when") and b.asked == a.asked
+
+
+def _is_asker_done_to(a: Reading, b: Reading, match: Match) -> bool:
+    """ "When am I paid" and "when do I pay"."""
+    return any(
+        one.key == other.key
+        and is_past_form(one.text) != is_past_form(other.text)
+        and "am" in (a if is_past_form(one.text) else b).texts
+        for one, other in match.pairs
+    )
 
 
 def _persons(reading: Reading) -> list[str]:
@@ -143,6 +154,9 @@ def _agrees(pairs: Pairs, a: Reading, b: Reading) -> bool:
         for one, other in combinations(pairs, 2)
         if (one[0].at < other[0].at) != (one[1].at < other[1].at)
     ]
+    if "than" in a.texts | b.texts:
+        # "Warmer in May than in June".
+        return not inverted
     joined = bool(a.texts & fw.JOINING and b.texts & fw.JOINING)
     unexplained = [
         pair
@@ -156,9 +170,11 @@ def _agrees(pairs: Pairs, a: Reading, b: Reading) -> bool:
 
 def _is_adverb_moved(inverted: Inverted, a: Reading, b: Reading) -> bool:
     """ "Cancel for free" and "free of charge be cancelled": when and how stand anywhere."""
-    movable = {word.text for pair in inverted for word in pair if word.text in _ADVERBS}
+    is_movable = any(
+        all(word.text in _ADVERBS and word.role in _OF_PLACE for word in pair) for pair in inverted
+    )
     # Of two of them, each may belong to another part: "open on Monday and closed on Friday".
-    return bool(movable) and all(
+    return is_movable and all(
         sum(word.text in _ADVERBS for word in reading.words) == 1 for reading in (a, b)
     )
 
@@ -196,7 +212,7 @@ def _is_explained(one: tuple[Word, Word], other: tuple[Word, Word], *, joined: b
     if one_a.block == other_a.block and one_b.block == other_b.block:
         return False
     if one_a.role == other_a.role and one_b.role == other_b.role:
-        return joined or one_a.role in ("in", "on", "at")
+        return joined or one_a.role in _OF_PLACE - {""}
     return not (one_a.role == other_b.role and other_a.role == one_b.role)
 
 

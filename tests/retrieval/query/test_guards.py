@@ -78,6 +78,9 @@ ROLES = [
     ("Is every poodle a dog?", "Is every dog a poodle?"),
     ("Is the invoice paid by me?", "Is the invoice paid to me?"),
     ("If I move, do I pay?", "If I pay, do I move?"),
+    ("When do I have to pay?", "When am I paid?"),
+    ("Is it drier in May than in June?", "Is it drier in June than in May?"),
+    ("How do I swap my shift for Monday?", "How do I swap Monday for my shift?"),
 ]
 NAMES = [
     ("How do I set up Jenkins?", "How do I set up Bamboo?"),

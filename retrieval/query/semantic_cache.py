@@ -43,12 +43,13 @@ BY_KEY = f"""
 SELECT {COLUMNS}, NULL::float8 AS distance FROM retrieval_cacheentry
 WHERE {VALID} AND key = %(key)s
 """  # noqa: S608 - names of columns
-# The limit comes before the threshold, so that an index stops where the nearest are known.
+# The limit comes before the threshold, so that an index stops where the nearest are known; all else
+# is read of those alone: to write out a vector takes longer than to compare it.
 BY_MEANING = f"""
-SELECT * FROM (
-    SELECT {COLUMNS}, {{distance}} AS distance FROM retrieval_cacheentry
+SELECT {COLUMNS}, distance FROM retrieval_cacheentry JOIN (
+    SELECT id, {{distance}} AS distance FROM retrieval_cacheentry
     WHERE {VALID} AND config_hash = %(config)s ORDER BY {{distance}} LIMIT {NEAREST}
-) nearest WHERE distance <= %(furthest)s
+) nearest USING (id) WHERE distance <= %(furthest)s
 """  # noqa: S608
 # Few rows have such pairs, and an index of their own.
 WRONG_PAIRS = """

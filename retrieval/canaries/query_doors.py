@@ -26,7 +26,7 @@ SEARCH_ROUTE, ANSWERS_ROUTE = "/api/v1/search/", "/api/v1/answers/"
 STREAM_ROUTE, CHAT_ROUTE = "/stream/{slug}/answers/", "/v1/chat/completions"
 PROBED = frozenset({SEARCH_ROUTE, ANSWERS_ROUTE, STREAM_ROUTE, CHAT_ROUTE})
 # Which models there are, and the caller's own text as a vector: no document is read.
-WITHOUT_DOCUMENTS = frozenset({"/v1/models", "/v1/embeddings"})
+WITHOUT_DOCUMENTS = frozenset({"/v1/models", "/v1/models/{model:path}", "/v1/embeddings"})
 EXTRACTIVE = {"model": extractive.MODEL}
 MOST_HITS = 50
 

@@ -74,7 +74,8 @@ function timeNode(span, whole) {
   const width = Math.max((100 * span.duration_ms) / whole, 0.5);
   bar.append(rect({ class: "waterfall-track", width: 100 }), rect({ class: `span-${span.kind}`, x: Math.min((100 * span.start_ms) / whole, 99.5), width }));
   const item = element("li", "");
-  item.append(element("span", span.kind, "waterfall-kind"), bar, element("span", duration(span.duration_ms), "num"));
+  const label = [span.kind, (span.what || "").replaceAll("_", " ")].filter(Boolean).join(" ");
+  item.append(element("span", label, "waterfall-kind"), bar, element("span", duration(span.duration_ms), "num"));
   return item;
 }
 

@@ -146,6 +146,7 @@ def elsewhere(services):
     for one in started:
         one.process.kill()
         one.process.wait()
+        one.process.stdout.close()
 
 
 async def test_two_processes_ask_the_model_once(asker, mock_url, elsewhere):

@@ -22,6 +22,14 @@ OTHER_WORDS = "How can I reset my password?"
 
 
 @pytest.fixture
+def tenant(tenant):
+    """Whatever the default is."""
+    Tenant.objects.filter(pk=tenant.pk).update(query_settings={"similarity_threshold": 0.75})
+    tenant.refresh_from_db()
+    return tenant
+
+
+@pytest.fixture
 def sampled(asker, loop_resources):
     return with_setting(asker, shadow_share=1.0)
 

@@ -101,7 +101,7 @@ def test_a_price_makes_a_cost_and_a_tiny_budget_a_quoted_answer(
     playground(page, tenant)
     turn = ask(page, "How often should I descale the kettle?")
     expect(turn.locator(".answer-badges")).to_contain_text("extractive")
-    expect(turn.locator(".turn-meta")).to_contain_text("budget")
+    expect(turn.locator(".answer-notes")).to_contain_text("budget")
 
 
 def test_an_emptied_cache_answers_anew(signed_in, tenant):

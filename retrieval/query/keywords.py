@@ -36,12 +36,14 @@ WHERE tenant_id = %s AND generation = %s AND term = ANY(%s)
 
 @dataclass(frozen=True, slots=True)
 class Keywords:
-    """`idf`: BM25's inverse document frequency of each term that the tenant has. `parts`: how much of
-    the question each of its terms is, before they are made to add up to one. Weighed are the chunks that hold one of the terms in `rare`, or both of a
-    pair of commoner ones: who holds only one of those comes behind them anyway."""
+    """`idf`: BM25's inverse document frequency of each term that the tenant has in its `total` of
+    chunks. `parts`: how much of the question each of its terms is, before they are made to add up to
+    one. Weighed are the chunks that hold one of the terms in `rare`, or both of a pair of commoner
+    ones: who holds only one of those comes behind them anyway."""
 
     idf: dict[int, float]
     parts: dict[int, float]
+    total: int
     rare: tuple[int, ...]
     pairs: tuple[tuple[int, int], ...] = ()
 
@@ -79,10 +81,10 @@ def weigh(
     parts = {term: _idf(supposed, seen.get(term, 0)) for term in terms}
     by_rarity = sorted(seen, key=lambda term: (seen[term], term))
     if all_terms or len(by_rarity) < 2:
-        return Keywords(idf, parts, tuple(by_rarity))
+        return Keywords(idf, parts, total, tuple(by_rarity))
     rare, left = _rare(by_rarity, seen, most_rows(total))
     pairs = _pairs(by_rarity[len(rare) :], seen, total, left)
-    return Keywords(idf, parts, rare or (() if pairs else (by_rarity[0],)), pairs)
+    return Keywords(idf, parts, total, rare or (() if pairs else (by_rarity[0],)), pairs)
 
 
 def most_rows(total: int) -> int:

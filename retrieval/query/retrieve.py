@@ -16,7 +16,8 @@ from retrieval.query.neighbours import with_neighbours
 from retrieval.query.pricing import price_search
 from retrieval.query.request import SearchRequest
 from retrieval.query.rerank import rerank, rerank_count
-from retrieval.query.search import search
+from retrieval.query.run import Dropped
+from retrieval.query.search import find_nearest
 from retrieval.query.search_statement import Probe
 from tenants.pool import tenant_transaction
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from retrieval.query.clock import Clock
     from retrieval.query.context import Reserve
     from retrieval.query.run import Run
+    from retrieval.query.search import Found
     from retrieval.types import Hit
     from tenants.config import Caller, TenantConfig
 
@@ -116,7 +118,10 @@ async def find_context(
     notes = Notes()
     notes.clock, notes.reserve = clock or notes.clock, reserve or notes.reserve
     probes = await _probes(caller, question, vector, rewrites, notes)
-    found, revision = await _search(caller, replace(request, question=question), probes, notes)
+    nearest, revision = await _search(caller, replace(request, question=question), probes, notes)
+    if not nearest.is_near:
+        return _too_far(nearest.hits, revision, notes)
+    found = nearest.hits
     settings, count = caller.tenant.query, rerank_count(caller, request)
     ordered = await rerank(caller, question, found[:count], notes) if count else None
     ranked = [*ordered, *found[count:]] if ordered else found
@@ -136,6 +141,15 @@ async def find_context(
         degraded=tuple(notes.degraded),
         is_reranked=ordered is not None,
         saved_tokens=saved,
+    )
+
+
+def _too_far(hits: Sequence[Hit], revision: int, notes: Notes) -> Context:
+    return Context(
+        dropped=tuple(Dropped(hit, "too_far") for hit in hits),
+        corpus_revision=revision,
+        calls=tuple(notes.calls),
+        degraded=tuple(notes.degraded),
     )
 
 
@@ -165,16 +179,16 @@ async def _probes(
 
 async def _search(
     caller: Caller, request: SearchRequest, probes: Sequence[Probe], notes: Notes
-) -> tuple[list[Hit], int]:
+) -> tuple[Found, int]:
     """More than are to be shown, where they are to be put into order; the revision they are from."""
     mode = "keyword" if probes[0].vector is None else request.mode
     with notes.clock.span("search") as span:
         async with tenant_transaction(caller.tenant) as connection:
             wanted = replace(request, top_k=_candidates(caller, request), mode=mode)
             wants_variety = caller.tenant.query.mmr_lambda < 1
-            found = await search(connection, caller, wanted, probes, embeddings=wants_variety)
+            found = await find_nearest(connection, caller, wanted, probes, embeddings=wants_variety)
             revision = connection.corpus_revision
-        span.attributes["hits"] = len(found)
+        span.attributes["hits"] = len(found.hits) if found.is_near else 0
     if price := price_search(caller.tenant):
         notes.calls.append(price)
     return found, revision

@@ -27,9 +27,9 @@ KEYWORDS = """
 EXPLAIN SELECT id FROM retrieval_chunk
 WHERE tenant_id = %s AND generation = 1 AND ({holding}) AND access_level = ANY('{{public}}')
 """
-RARE = Keywords({}, {}, rare=(77, 2077))
-RARE_AND_PAIRS = Keywords({}, {}, rare=(77, 2077), pairs=((5, 6), (5, 7), (90, 91)))
-PAIRS = Keywords({}, {}, rare=(), pairs=((5, 6), (90, 91)))
+RARE = Keywords({}, {}, 0, rare=(77, 2077))
+RARE_AND_PAIRS = Keywords({}, {}, 0, rare=(77, 2077), pairs=((5, 6), (5, 7), (90, 91)))
+PAIRS = Keywords({}, {}, 0, rare=(), pairs=((5, 6), (90, 91)))
 
 
 @pytest.fixture(params=list(LEVELS))

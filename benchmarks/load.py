@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import random
 import re
 import time
-import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -64,9 +65,12 @@ class Target:
     def of_new_questions(
         cls, url: str, key: str, model: str, texts: Sequence[str], count: int, least_words: int
     ) -> Target:
-        """`count` questions of which none was asked before, so that no cache answers them."""
-        run = uuid.uuid4().hex[:8]
-        questions = [f"{texts[i % len(texts)]} (case {run}-{i})" for i in range(count)]
+        """`count` questions on pairs of subjects, all different, so that no cache answers them."""
+        pairs = list(itertools.permutations(texts, 2))
+        if len(pairs) < count:
+            raise ValueError(f"{len(texts)} subjects make only {len(pairs)} questions.")
+        chosen = random.sample(pairs, count)
+        questions = [f"What does {one} have to do with {other}?" for one, other in chosen]
         return cls(url, key, model, questions, least_words)
 
     def requests(self) -> list[bytes]:

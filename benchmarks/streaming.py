@@ -7,6 +7,7 @@ apart, on the same texts in bursts of the same size, and taken off.
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import time
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TOKENS = 60
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 SHORT, LONG = "mock-500-60-25", "mock-500-60-160"  # streams of 2 and of 10 seconds
 # 500 streams of 2 seconds are 250 new answers a second, more than the machine can begin: what
 # counts there is the CPU. 500 streams of 10 seconds are served as they come: there the delays count.
@@ -100,7 +102,16 @@ def measure(installation: Installation, peer_pid: int, peer_url: str) -> list[di
 
 
 def new_questions(address: str, key: str, model: str, count: int) -> Target:
-    return Target.of_new_questions(address, key, model, QUESTIONS, count, TOKENS - 5)
+    return Target.of_new_questions(address, key, model, subjects(), count, TOKENS - 5)
+
+
+def subjects() -> list[str]:
+    """The headings of the documents."""
+    found = (
+        re.sub(r"[`*]", "", heading)
+        for heading in HEADING.findall(b"".join(manuals().values()).decode())
+    )
+    return sorted({heading for heading in found if heading.isascii()})
 
 
 def cpu_of(
@@ -122,20 +133,17 @@ def embedding_cpu_ms(at_once: int, answers: int) -> float:
     from retrieval.providers.local import LocalEmbedder
 
     embedder = LocalEmbedder()
+    asked = new_questions("", "", "", answers).questions
 
     async def embed_all() -> float:
         await embedder.embed_questions([QUESTIONS[0]])
         start = time.process_time()
         for first in range(0, answers, at_once):
-            burst = [
-                f"{QUESTIONS[i % len(QUESTIONS)]} (case 0badcafe-{i})"
-                for i in range(first, first + at_once)
-            ]
+            burst = asked[first : first + at_once]
             await asyncio.gather(*(embedder.embed_questions([text]) for text in burst))
         return time.process_time() - start
 
-    rounds = -(-answers // at_once)
-    return asyncio.run(embed_all()) * 1000 / (rounds * at_once)
+    return asyncio.run(embed_all()) * 1000 / (answers)
 
 
 def as_row(bare: dict[str, Any], whole: dict[str, Any], embedding: float) -> dict[str, Any]:

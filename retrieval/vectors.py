@@ -25,3 +25,8 @@ def distance(dimension: int, *, indexed: bool, parameter: str = "vector") -> str
             f"embedding::halfvec({int(dimension)}) <=> %({parameter})s::halfvec({int(dimension)})"
         )
     return f"embedding <=> %({parameter})s::halfvec"
+
+
+def cache_index(tenant_id: int, dimension: int) -> str:
+    """Name of the index of a tenant's kept questions, where it has one."""
+    return f"cache_hnsw_{int(tenant_id)}_{int(dimension)}"

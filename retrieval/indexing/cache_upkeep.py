@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from django.db import connection
 
+from retrieval.vectors import cache_index
 from tenants.context import tenant_context
 from tenants.models import Tenant
 from tenants.schema import owner
@@ -88,7 +89,7 @@ def tend_index(tenant: Tenant) -> None:
 
 
 def index_name(tenant: Tenant) -> str:
-    return f"cache_hnsw_{int(tenant.pk)}_{int(tenant.embedding_dimension)}"
+    return cache_index(tenant.pk, tenant.embedding_dimension)
 
 
 def _run(tenant: Tenant, statement: str, batch: int) -> int:

@@ -13,7 +13,7 @@ from retrieval.query.exact_cache import Published
 from retrieval.query.keep_answer import CacheHit, Kept
 from retrieval.query.proof import find_again, fingerprint
 from retrieval.query.record import store_whole
-from retrieval.vectors import read_vector
+from retrieval.query.retrieve import search_at_once
 from tenants.pool import tenant_transaction
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ async def look_up(run: Run) -> bool:
         async with tenant_transaction(run.caller.tenant) as connection:
             revision = connection.corpus_revision
             found = await semantic_cache.find_candidates(connection, run, vector)
+            if not found:
+                await search_at_once(connection, run, vector)
         span.attributes["candidates"] = len(found)
     for one in found:
         if semantic_cache.holds(run, one, revision):
@@ -91,7 +93,9 @@ async def _vector(run: Run) -> np.ndarray | None:
 
 
 async def _prove(run: Run, one: Candidate) -> bool:
-    context = await find_again(run, one.question, read_vector(one.embedding), one.rewrites)
+    async with tenant_transaction(run.caller.tenant) as connection:
+        vector = await semantic_cache.read_embedding(connection, one)
+    context = None if vector is None else await find_again(run, one.question, vector, one.rewrites)
     if context is None:
         return False
     if fingerprint(context.hits) == one.fingerprint:

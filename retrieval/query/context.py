@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Nearest:
+    """`is_near`: whether the best of the hits bears on the question at all."""
+
+    hits: list[Hit]
+    is_near: bool
+    corpus_revision: int
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """`corpus_revision` is the tenant's as the search found it. `calls` are paid or free calls of
     rerankers and embedders, `degraded` what was done without."""

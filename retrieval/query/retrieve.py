@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     import numpy as np
 
     from retrieval.query.clock import Clock
-    from retrieval.query.context import Reserve
+    from retrieval.query.context import Nearest, Reserve
     from retrieval.query.run import Run
-    from retrieval.query.search import Found
     from retrieval.types import Hit
     from tenants.config import Caller, TenantConfig
+    from tenants.pool import Connection
 
 FEWER_PASSAGES = "fewer_passages"
 # Found beyond those to be shown, to take the places of copies.
@@ -69,6 +69,7 @@ async def find_in_wordings(run: Run, request: SearchRequest, vector: np.ndarray 
 
 
 async def _find(run: Run, request: SearchRequest, vector: np.ndarray | None) -> Context:
+    nearest, run.nearest = run.nearest, None
     return await find_context(
         run.caller,
         request,
@@ -77,6 +78,7 @@ async def _find(run: Run, request: SearchRequest, vector: np.ndarray | None) -> 
         run.rewrites,
         clock=run.clock,
         reserve=reserve_from(run),
+        nearest=None if run.rewrites else nearest,
     )
 
 
@@ -109,18 +111,23 @@ async def find_context(
     *,
     clock: Clock | None = None,
     reserve: Reserve | None = None,
+    nearest: Nearest | None = None,
 ) -> Context:
     """The same for the same documents, settings, levels, question and rewrites. Without a vector
-    the words alone are searched for.
+    the words alone are searched for. `nearest`: what the search found, where it was made already.
 
     Raises Unavailable. Stages are spans of `clock`; `reserve` is asked before anything is paid.
     """
     notes = Notes()
     notes.clock, notes.reserve = clock or notes.clock, reserve or notes.reserve
-    probes = await _probes(caller, question, vector, rewrites, notes)
-    nearest, revision = await _search(caller, replace(request, question=question), probes, notes)
+    if nearest is None:
+        probes = await _probes(caller, question, vector, rewrites, notes)
+        request = replace(request, question=question)
+        nearest = await _search(caller, request, probes, notes.clock)
+    if price := price_search(caller.tenant):
+        notes.calls.append(price)
     if not nearest.is_near:
-        return _too_far(nearest.hits, revision, notes)
+        return _too_far(nearest, notes)
     found = nearest.hits
     settings, count = caller.tenant.query, rerank_count(caller, request)
     ordered = await rerank(caller, question, found[:count], notes) if count else None
@@ -136,7 +143,7 @@ async def find_context(
     return Context(
         hits=tuple(replace(hit, rank=rank) for rank, hit in enumerate(hits, start=1)),
         dropped=tuple(dropped),
-        corpus_revision=revision,
+        corpus_revision=nearest.corpus_revision,
         calls=tuple(notes.calls),
         degraded=tuple(notes.degraded),
         is_reranked=ordered is not None,
@@ -144,10 +151,10 @@ async def find_context(
     )
 
 
-def _too_far(hits: Sequence[Hit], revision: int, notes: Notes) -> Context:
+def _too_far(nearest: Nearest, notes: Notes) -> Context:
     return Context(
-        dropped=tuple(Dropped(hit, "too_far") for hit in hits),
-        corpus_revision=revision,
+        dropped=tuple(Dropped(hit, "too_far") for hit in nearest.hits),
+        corpus_revision=nearest.corpus_revision,
         calls=tuple(notes.calls),
         degraded=tuple(notes.degraded),
     )
@@ -178,20 +185,35 @@ async def _probes(
 
 
 async def _search(
-    caller: Caller, request: SearchRequest, probes: Sequence[Probe], notes: Notes
-) -> tuple[Found, int]:
-    """More than are to be shown, where they are to be put into order; the revision they are from."""
+    caller: Caller, request: SearchRequest, probes: Sequence[Probe], clock: Clock
+) -> Nearest:
+    async with tenant_transaction(caller.tenant) as connection:
+        return await _search_on(connection, caller, request, probes, clock)
+
+
+async def search_at_once(connection: Connection, run: Run, vector: np.ndarray | None) -> None:
+    """In a transaction that is there already, where the question is searched for as it is."""
+    if run.caller.tenant.query.multi_query != "on":
+        request = replace(search_request(run), question=run.question)
+        probes = [Probe(run.question, vector)]
+        run.nearest = await _search_on(connection, run.caller, request, probes, run.clock)
+
+
+async def _search_on(
+    connection: Connection,
+    caller: Caller,
+    request: SearchRequest,
+    probes: Sequence[Probe],
+    clock: Clock,
+) -> Nearest:
+    """More than are to be shown, where they are to be put into order."""
     mode = "keyword" if probes[0].vector is None else request.mode
-    with notes.clock.span("search") as span:
-        async with tenant_transaction(caller.tenant) as connection:
-            wanted = replace(request, top_k=_candidates(caller, request), mode=mode)
-            wants_variety = caller.tenant.query.mmr_lambda < 1
-            found = await find_nearest(connection, caller, wanted, probes, embeddings=wants_variety)
-            revision = connection.corpus_revision
+    wanted = replace(request, top_k=_candidates(caller, request), mode=mode)
+    wants_variety = caller.tenant.query.mmr_lambda < 1
+    with clock.span("search") as span:
+        found = await find_nearest(connection, caller, wanted, probes, embeddings=wants_variety)
         span.attributes["hits"] = len(found.hits) if found.is_near else 0
-    if price := price_search(caller.tenant):
-        notes.calls.append(price)
-    return found, revision
+    return found
 
 
 def _candidates(caller: Caller, request: SearchRequest) -> int:

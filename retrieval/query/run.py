@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from retrieval.query.budget import Purse
+    from retrieval.query.context import Nearest
     from retrieval.query.keep_answer import CacheHit
     from retrieval.query.request import AnswerRequest
     from retrieval.types import Citation, Hit, Message, RouteDecision, Span
@@ -93,6 +94,8 @@ class Run:
     # The tenant's revision of the documents that the question was searched at.
     corpus_revision: int | None = None
     is_stored: bool = False
+    # What a search found that was made in the transaction of the cache's look-up.
+    nearest: Nearest | None = None
     # The kept answer that was found by its meaning, or whose documents were looked at again.
     hit: CacheHit | None = None
     # What was said before is in the prompt, so that the answer is no answer to the question alone.

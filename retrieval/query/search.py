@@ -13,12 +13,12 @@ generation of chunks that the caller's settings belong to is searched, never one
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from psycopg import sql
 
+from retrieval.query.context import Nearest
 from retrieval.query.keywords import read_keywords
 from retrieval.query.search_statement import WORDING_WEIGHT, Probe, compose, values
 from retrieval.types import Hit
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tenants.config import Caller, TenantConfig
     from tenants.pool import Connection
 
-__all__ = ["Found", "Probe", "find_nearest", "search"]
+__all__ = ["Probe", "find_nearest", "search"]
 
 # So much more than the tenant's least similarity the best hit has to reach, by its words or by
 # being more similar: among ten times as many passages one comes nearer by chance by the second figure.
@@ -45,14 +45,6 @@ WORDS_ALONE = 0.5
 SEARCH_INDEX = """
 SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true)
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """`is_near`: whether the best of them bears on the question at all."""
-
-    hits: list[Hit]
-    is_near: bool
 
 
 async def search(
@@ -77,7 +69,7 @@ async def find_nearest(
     probes: Sequence[Probe],
     *,
     embeddings: bool = False,
-) -> Found:
+) -> Nearest:
     """At most `request.top_k` hits, best first.
 
     The first probe is the question, the others are rewrites of it. `embeddings`: hits carry theirs.
@@ -90,7 +82,7 @@ async def find_nearest(
     keywords = await read_keywords(connection, tenant, questions, all_terms=is_narrow)
     statement = compose(tenant, request, keywords, embeddings=embeddings)
     if not statement:
-        return Found([], is_near=False)
+        return Nearest([], is_near=False, corpus_revision=connection.corpus_revision)
     if tenant.hnsw_ef and request.mode != "keyword":
         await connection.execute(SEARCH_INDEX, [str(tenant.hnsw_ef)])
     cursor = await connection.execute(
@@ -99,7 +91,8 @@ async def find_nearest(
     )
     rows = await cursor.fetchall()
     hits = [_hit(row, n) for n, row in enumerate(rows, start=1)]
-    return Found(hits, _suffices(tenant, rows, keywords[0].total))
+    is_near = _suffices(tenant, rows, keywords[0].total)
+    return Nearest(hits, is_near, connection.corpus_revision)
 
 
 def _suffices(tenant: TenantConfig, rows: Sequence[dict[str, Any]], total: int) -> bool:

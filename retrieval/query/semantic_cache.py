@@ -6,33 +6,40 @@ a pair that somebody called wrong, and is served only after the proof.
 
 from __future__ import annotations
 
+import json
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
+from retrieval.providers.per_loop import PerLoop
 from retrieval.query.cached_answer import read_cached
 from retrieval.query.config_hash import config_hash, exact_key, fold_question, pair_hash
 from retrieval.query.guards import may_serve
-from retrieval.vectors import as_halfvec, distance
+from retrieval.vectors import as_halfvec, cache_index, distance, read_vector
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from uuid import UUID
 
     import numpy as np
 
     from retrieval.query.cached_answer import CachedAnswer
     from retrieval.query.run import Run
+    from tenants.config import TenantConfig
     from tenants.pool import Connection
 
 NEAREST = 16
 # Of the nearest, so many at most are compared word by word, and so many admitted to the proof.
 MOST_COMPARED, MOST_ADMITTED = 8, 2
 # How far an index is searched, where a tenant has one: with less it misses one question in fifty.
+INDEX_SECONDS = 60.0
+FIND_INDEX = "SELECT to_regclass(%s) IS NOT NULL AS has_index"
 SEARCH_INDEX = "SELECT set_config('hnsw.ef_search', '200', true)"
 COLUMNS = """
-    question, key, embedding::text AS embedding, rewrites, access_levels, corpus_revision,
-    context_fingerprint, answer, extract(epoch FROM expires_at - now())::float8 AS seconds_left
+    id, question, key, rewrites, access_levels, corpus_revision, context_fingerprint,
+    answer::text AS answer, extract(epoch FROM expires_at - now())::float8 AS seconds_left
 """
 VALID = """
     tenant_id = {tenant} AND evicted_at IS NULL AND expires_at > now()
@@ -51,11 +58,18 @@ SELECT {COLUMNS}, distance FROM retrieval_cacheentry JOIN (
     WHERE {VALID} AND config_hash = %(config)s ORDER BY {{distance}} LIMIT {NEAREST}
 ) nearest USING (id) WHERE distance <= %(furthest)s
 """  # noqa: S608
+EMBEDDING = """
+SELECT embedding::text AS embedding FROM retrieval_cacheentry WHERE id = %s AND evicted_at IS NULL
+"""
 # Few rows have such pairs, and an index of their own.
 WRONG_PAIRS = """
 SELECT 1 FROM retrieval_cacheentry WHERE tenant_id = {tenant} AND not_for <> '{}'
     AND not_for && ARRAY[%(pair)s]::varchar[] LIMIT 1
 """
+
+
+# When it was last looked for a tenant's index, and whether there was one.
+_indexes: PerLoop[dict[int, tuple[float, bool]]] = PerLoop(dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +78,18 @@ class Candidate:
 
     question: str
     similarity: float | None
-    # As Postgres writes it: it is needed only where the proof has to search.
-    embedding: str
+    entry_id: UUID
     rewrites: tuple[str, ...]
     access_levels: frozenset[str]
     corpus_revision: int
     fingerprint: str
-    kept: dict[str, Any]
+    # JSON, read only if it is served.
+    kept: str
     seconds_left: float
 
     @property
     def answer(self) -> CachedAnswer:
-        return read_cached(self.kept)
+        return read_cached(json.loads(self.kept))
 
     @property
     def kind(self) -> str:
@@ -91,7 +105,8 @@ async def find_candidates(
     tenant = run.caller.tenant
     statement = BY_KEY
     if vector is not None and tenant.query.semantic_cache:
-        await connection.execute(SEARCH_INDEX)
+        if await _has_index(connection, tenant):
+            await connection.execute(SEARCH_INDEX)
         near = BY_MEANING.replace("{distance}", distance(tenant.embedding_dimension, indexed=True))
         statement = f"{BY_KEY} UNION ALL {near}"
     statement = statement.replace("{tenant}", str(int(tenant.id)))
@@ -104,6 +119,12 @@ async def find_candidates(
     mine = frozenset(run.caller.access_levels)
     found.sort(key=lambda one: (-(one.similarity or 2.0), one.access_levels != mine))
     return await _admit(connection, run, found[:MOST_COMPARED])
+
+
+async def read_embedding(connection: Connection, one: Candidate) -> np.ndarray | None:
+    """Of the kept question; None if the entry is gone. Needed only where the proof has to search."""
+    row = await (await connection.execute(EMBEDDING, [one.entry_id])).fetchone()
+    return read_vector(row["embedding"]) if row else None
 
 
 async def _admit(connection: Connection, run: Run, found: Sequence[Candidate]) -> list[Candidate]:
@@ -120,6 +141,17 @@ async def _admit(connection: Connection, run: Run, found: Sequence[Candidate]) -
 def holds(run: Run, one: Candidate, revision: int) -> bool:
     """Whether it was last proven for just these levels and documents."""
     return one.corpus_revision == revision and one.access_levels == set(run.caller.access_levels)
+
+
+async def _has_index(connection: Connection, tenant: TenantConfig) -> bool:
+    """As it was a minute ago at most: without the right effort an index only finds somewhat less."""
+    known, now = _indexes.get(), time.monotonic()
+    found = known.get(tenant.id)
+    if found is None or now - found[0] > INDEX_SECONDS:
+        name = cache_index(tenant.id, tenant.embedding_dimension)
+        row = await (await connection.execute(FIND_INDEX, [name])).fetchone()
+        found = known[tenant.id] = (now, bool(row and row["has_index"]))
+    return found[1]
 
 
 def _values(run: Run, vector: np.ndarray | None) -> dict[str, Any]:
@@ -139,7 +171,7 @@ def _candidate(question: str, row: dict[str, Any]) -> Candidate:
     return Candidate(
         question=row["question"],
         similarity=None if is_same else 1 - row["distance"],
-        embedding=row["embedding"],
+        entry_id=row["id"],
         rewrites=tuple(row["rewrites"]),
         access_levels=frozenset(row["access_levels"]),
         corpus_revision=row["corpus_revision"],

@@ -94,8 +94,8 @@ async def test_a_hit_by_meaning_is_one_transaction_beside_the_trace(asker, monke
     assert (await ask(asker, OTHER_WORDS))["cache"] == "semantic"
     begun, looked, ended = transactions
     assert begun[0].startswith("INSERT INTO retrieval_queryt")
-    # How far an index is searched, the nearest, and whether the two were called a wrong pair.
-    assert [words[:6] for words in looked] == ["SELECT", "SELECT", "SELECT", "COMMIT"]
+    # The nearest, and whether the two were called a wrong pair; no search.
+    assert [words[:6] for words in looked] == ["SELECT", "SELECT", "COMMIT"]
     assert ended == ["UPDATE retrieval_querytrace ", "COMMIT"]
 
 

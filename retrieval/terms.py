@@ -28,6 +28,9 @@ MAX_TERMS = 4_000
 # A chunk fills some 80 % of its tokens, and a word takes 1.3 of them.
 WORDS_PER_CHUNK_TOKEN = 0.6
 
+# Passages come up again and again: of so many each process remembers what it read in them.
+MOST_READ = 1_000
+
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _STEMMER = SnowballStemmer("english")
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 
 def as_halfvec(vector: np.ndarray) -> str:
     """pgvector's text form. Five digits: half precision keeps three to four."""
-    return "[" + ",".join(f"{value:.5g}" for value in vector.tolist()) + "]"
+    return _form(len(vector)) % tuple(vector.tolist())
+
+
+@cache
+def _form(dimension: int) -> str:
+    """One formatting of all numbers takes a third of the time of one each."""
+    return "[" + ",".join(["%.5g"] * dimension) + "]"
 
 
 def read_vector(text: str) -> np.ndarray:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from retrieval.terms import term_counts
+from retrieval.terms import MOST_READ, term_counts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,9 +56,9 @@ def candidates(question: str, hits: Sequence[Hit]) -> list[Quote]:
     further down its hit ranks.
     """
     found = [
-        (hit.rank, place, sentence, frozenset(term_counts(sentence)))
+        (hit.rank, place, sentence, terms)
         for hit in hits
-        for place, sentence in enumerate(_sentences(hit.text))
+        for place, (sentence, terms) in enumerate(_sentences(hit.text))
     ]
     wanted = set(term_counts(question))
     rarity = {term: 1 / (1 + sum(term in terms for *_, terms in found)) for term in wanted}
@@ -96,11 +97,13 @@ def best_sentence(question: str, hit: Hit) -> str:
     return candidates(question, [hit])[0].text
 
 
-def _sentences(text: str) -> list[str]:
+@lru_cache(maxsize=MOST_READ)
+def _sentences(text: str) -> tuple[tuple[str, frozenset[int]], ...]:
     prose = _TABLE_ROW.sub(_as_line, _NOT_PROSE.sub("\n\n", text))
     plain = (" ".join(_MARKUP.sub("", part).split()) for part in _SENTENCE_END.split(prose))
     # What ends in a colon only announces what the quote would leave out.
-    return [_shorten(part) for part in plain if len(part) >= SHORTEST and not part.endswith(":")]
+    kept = [_shorten(part) for part in plain if len(part) >= SHORTEST and not part.endswith(":")]
+    return tuple((sentence, frozenset(term_counts(sentence))) for sentence in kept)
 
 
 def _as_line(row: re.Match[str]) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from retrieval.query.pricing import CHARACTERS_A_TOKEN
-from retrieval.terms import QUESTION_TERMS, term_counts
+from retrieval.terms import MOST_READ, QUESTION_TERMS, term_counts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,6 +98,11 @@ def compress(question: str, hits: Sequence[Hit]) -> tuple[list[Hit], int]:
 
 
 def _segments(text: str) -> list[Segment]:
+    return [Segment(part, terms) for part, terms in _cut(text)]
+
+
+@lru_cache(maxsize=MOST_READ)
+def _cut(text: str) -> tuple[tuple[str, frozenset[int]], ...]:
     cuts: list[int] = []
     begin = 0
     for fence in _FENCE.finditer(text):
@@ -105,10 +111,8 @@ def _segments(text: str) -> list[Segment]:
         begin = fence.end()
     cuts += [match.end() for match in _CUT.finditer(text, begin)]
     edges = sorted({0, *cuts, len(text)})
-    return [
-        Segment(text[start:end], frozenset(term_counts(text[start:end])))
-        for start, end in zip(edges, edges[1:], strict=False)
-    ]
+    parts = [text[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return tuple((part, frozenset(term_counts(part))) for part in parts)
 
 
 def _weigh(question: str, passages: Sequence[Passage]) -> bool:

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from retrieval.query.run import Dropped
+from retrieval.terms import MOST_READ
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,48 +29,51 @@ _NEGATION = frozenset(
 )
 
 
+class Reading(NamedTuple):
+    """What is compared of a text. `facts`: passages of one template differ in these, and are no
+    copies then."""
+
+    shingles: tuple[tuple[str, ...], ...]
+    shingle_set: frozenset[tuple[str, ...]]
+    facts: frozenset[str]
+
+
+@lru_cache(maxsize=MOST_READ)
+def _read(text: str) -> Reading:
+    words = _WORD.findall(text.lower())
+    shingles = tuple(zip(*(words[n:] for n in range(SHINGLE)), strict=False)) or (tuple(words),)
+    facts = frozenset(w for w in words if w in _NEGATION or any(c.isdigit() for c in w))
+    return Reading(shingles, frozenset(shingles), facts)
+
+
 class Fingerprint:
     """What makes a passage a copy of another."""
 
-    __slots__ = ("embedding", "facts", "hash", "shingles")
+    __slots__ = ("embedding", "hash", "reading")
 
     def __init__(self, hit: Hit) -> None:
-        words = _WORD.findall(hit.text.lower())
-        self.hash = hit.content_hash
-        self.embedding = hit.embedding
-        self.shingles = list(zip(*(words[n:] for n in range(SHINGLE)), strict=False)) or [
-            tuple(words)
-        ]
-        # Passages of one template differ in these, and are no copies then.
-        self.facts = {w for w in words if w in _NEGATION or any(c.isdigit() for c in w)}
+        self.hash, self.embedding, self.reading = hit.content_hash, hit.embedding, _read(hit.text)
 
-    def is_copy_of(self, other: Kept) -> bool:
+    def is_copy_of(self, other: Fingerprint) -> bool:
         if self.hash and self.hash == other.hash:
             return True
-        if not self.facts <= other.facts:
+        if not self.reading.facts <= other.reading.facts:
             return False
-        return self._points_as(other) or self._is_within(other.shingle_set)
+        return self._points_as(other) or self._is_within(other.reading.shingle_set)
 
-    def _points_as(self, other: Kept) -> bool:
+    def _points_as(self, other: Fingerprint) -> bool:
         if self.embedding is None or other.embedding is None:
             return False
         return float(self.embedding @ other.embedding) > SAME_DIRECTION
 
-    def _is_within(self, shingles: set[tuple[str, ...]]) -> bool:
+    def _is_within(self, shingles: frozenset[tuple[str, ...]]) -> bool:
         """A few shingles tell nearly always that it is not."""
-        probed = self.shingles[:: max(1, len(self.shingles) // PROBED)]
+        own = self.reading.shingles
+        probed = own[:: max(1, len(own) // PROBED)]
         if 2 * sum(shingle in shingles for shingle in probed) < len(probed):
             return False
-        held = sum(shingle in shingles for shingle in self.shingles)
-        return held >= CONTAINED * len(self.shingles)
-
-
-class Kept(Fingerprint):
-    __slots__ = ("shingle_set",)
-
-    def __init__(self, hit: Hit) -> None:
-        super().__init__(hit)
-        self.shingle_set = set(self.shingles)
+        held = sum(shingle in shingles for shingle in own)
+        return held >= CONTAINED * len(own)
 
 
 def choose(
@@ -84,13 +89,13 @@ def choose(
 
 def without_copies(hits: Sequence[Hit], count: int) -> tuple[list[Hit], list[Dropped]]:
     chosen: list[Hit] = []
-    kept: list[Kept] = []
+    kept: list[Fingerprint] = []
     dropped: list[Dropped] = []
     for hit in hits:
         if len(chosen) == count:
             dropped.append(Dropped(hit, "ranked_out"))
             continue
-        print_ = Kept(hit)
+        print_ = Fingerprint(hit)
         if any(print_.is_copy_of(other) for other in kept):
             dropped.append(Dropped(hit, "duplicate"))
             continue

@@ -16,8 +16,8 @@ from retrieval.events import AnswerDone
 from retrieval.indexing.index import index_next_batch
 from retrieval.models import Chunk, Document, QueryTrace, TermFrequency
 from retrieval.query.answer import answer
-from retrieval.query.embed import embed_question
 from retrieval.query.clients import close_clients
+from retrieval.query.embed import embed_question
 from retrieval.query.request import AnswerRequest, SearchRequest
 from retrieval.query.retrieve import find
 from retrieval.services.documents import delete_document, store_upload

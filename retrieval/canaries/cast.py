@@ -73,7 +73,8 @@ class Attempt:
 
 @dataclass
 class Cast:
-    """Everybody of one run. `problems` are canaries that could not be made, by slug."""
+    """Everybody of one run. `problems` are canaries that could not be made, by slug; `kept` is what
+    one door has read already."""
 
     runner: asyncio.Runner
     canaries: list[Canary] = field(default_factory=list)
@@ -99,9 +100,10 @@ class Cast:
 
     def across_levels(self) -> Iterator[Attempt]:
         """One attempt for each pair of isolation levels, for doors where the tenants' own difference
-        is only the level."""
+        is only the level. By as few visitors as there are levels: what one of them has asked for
+        need not be asked for again."""
         seen: set[tuple[str, str]] = set()
-        for attempt in self.across():
+        for attempt in sorted(self.across(), key=lambda attempt: attempt.visitor.tenant.pk):
             levels = (attempt.visitor.tenant.isolation, attempt.target.tenant.isolation)
             if levels not in seen:
                 seen.add(levels)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from retrieval.canaries.cast import Attempt, Cast
 
@@ -27,12 +27,18 @@ class Sight:
     tried: int = 1
 
     def __add__(self, other: Sight) -> Sight:
-        return Sight(
-            text="\n".join(filter(None, (self.text, other.text))),
-            granted="; ".join(filter(None, (self.granted, other.granted))),
-            broken="; ".join(filter(None, (self.broken, other.broken))),
-            tried=self.tried + other.tried,
-        )
+        return add_up((self, other))
+
+
+def add_up(sights: Iterable[Sight]) -> Sight:
+    """All that came out, as one."""
+    every = tuple(sights)
+    return Sight(
+        text="\n".join(sight.text for sight in every if sight.text),
+        granted="; ".join(sight.granted for sight in every if sight.granted),
+        broken="; ".join(sight.broken for sight in every if sight.broken),
+        tried=sum(sight.tried for sight in every),
+    )
 
 
 NOTHING = Sight(tried=0)

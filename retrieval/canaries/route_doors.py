@@ -13,7 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from retrieval.canaries.calls import Reply, call_api
 from retrieval.canaries.cast import Attempt, Cast  # noqa: TC001 - the door's signature
-from retrieval.canaries.doors import NOTHING, Door, Sight, door
+from retrieval.canaries.doors import NOTHING, Door, Sight, add_up, door
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -141,7 +141,7 @@ def _holds_documents(route: Route) -> bool:
 
 def _operator_door(section: str, routes: list[Route]) -> Door:
     def probe(cast: Cast, attempt: Attempt) -> Sight:
-        return sum((_probe(route)(cast, attempt) for route in routes), NOTHING)
+        return add_up(_probe(route)(cast, attempt) for route in routes)
 
     what = "pages" if section == PAGES else "API"
     about = f"All {len(routes)} routes for operators, with what a tenant's owner has."
@@ -158,14 +158,15 @@ def _operator_door(section: str, routes: list[Route]) -> Door:
 
 def _probe(route: Route) -> Callable[[Cast, Attempt], Sight]:
     def probe(cast: Cast, attempt: Attempt) -> Sight:
-        sight = NOTHING
+        sights = []
         for ids in _ids(route, attempt):
             unknown = [name for name in route.parameters if name not in ids]
             if unknown:
                 return Sight(broken=f"Not probed: no canary has a {unknown[0]}.")
             for method in _methods_to_try(route, attempt):
-                sight += _judge(route, attempt, method, _call(route, attempt, method, ids))
-        return sight
+                reply = _ask(cast, route, attempt, method, ids)
+                sights.append(_judge(route, attempt, method, reply))
+        return add_up(sights)
 
     return probe
 
@@ -204,6 +205,17 @@ def _must_refuse(route: Route, attempt: Attempt) -> bool:
 
 def _has_level(route: Route) -> bool:
     return not LEVELLED.isdisjoint(route.parameters)
+
+
+def _ask(cast: Cast, route: Route, attempt: Attempt, method: str, ids: dict[str, Any]) -> Reply:
+    """Where nothing of the canary's is in the request, it is the same for all that the visitor is
+    after: sent once, and looked at for each. Owners at home have been there before."""
+    if not INSTALLATION_IDS.keys() >= set(route.parameters):
+        return _call(route, attempt, method, ids)
+    request = (attempt.visitor.key_id, attempt.is_foreign, method, route.address)
+    if request not in cast.kept:
+        cast.kept[request] = _call(route, attempt, method, ids)
+    return cast.kept[request]
 
 
 def _call(route: Route, attempt: Attempt, method: str, ids: dict[str, Any]) -> Reply:

@@ -73,6 +73,7 @@ def _survey_row(survey: Survey) -> dict[str, Any]:
 
 def _door_row(door: Door, cast: Cast) -> dict[str, Any]:
     cells: dict[str, list[dict[str, Any]]] = {}
+    cast.kept.clear()
 
     def keep(key: str, attempt: Attempt, verdict: Verdict) -> None:
         note = _note(attempt.visitor.tenant.slug, attempt.target.tenant.slug, verdict)

@@ -105,11 +105,13 @@ class Purse:
 
         What has no known price is booked as nothing. A budget that was made meanwhile counts too.
         """
-        spent = sum((call.cost_usd or Decimal(0) for call in calls), Decimal(0))
-        if self.account is None or not (spent or answer_id in self._answers):
+        if self.account is None or not self.has_to_settle(answer_id, calls):
             return
-        await budget_rows.settle(connection, self.account, answer_id, spent)
+        await budget_rows.settle(connection, self.account, answer_id, _sum(calls))
         self._answers.discard(answer_id)
+
+    def has_to_settle(self, answer_id: str, calls: Sequence[ModelCall]) -> bool:
+        return self.account is not None and bool(_sum(calls) or answer_id in self._answers)
 
     async def give_back(self) -> None:
         """Everything, where nothing was stored. Never fails: what cannot be given back now lapses."""
@@ -119,6 +121,10 @@ class Purse:
                     await self.settle(connection, answer_id, ())
             except RagadminError as error:
                 log.warning("reservation_not_given_back", reason=error.message)
+
+
+def _sum(calls: Sequence[ModelCall]) -> Decimal:
+    return sum((call.cost_usd or Decimal(0) for call in calls), Decimal(0))
 
 
 async def open_purse(caller: Caller, *, lease_seconds: float = LEASE_SECONDS) -> Purse:

@@ -18,7 +18,7 @@ from retrieval.vectors import as_halfvec
 
 if TYPE_CHECKING:
     from retrieval.query.run import Run
-    from tenants.pool import Connection
+    from tenants.pool import Statement
 
 COLUMNS = (
     "id", "key", "question", "embedding", "rewrites", "config_hash", "access_levels",
@@ -36,10 +36,10 @@ ON CONFLICT (tenant_id, key) DO UPDATE SET ({names}, expires_at) = ({new}, exclu
     values=sql.SQL(", ").join(map(sql.Placeholder, COLUMNS)),
     new=sql.SQL(", ").join(sql.SQL("excluded.") + sql.Identifier(name) for name in COLUMNS),
 )
-NOTE_REVISION = """
+NOTE_REVISION = sql.SQL("""
 UPDATE retrieval_cacheentry SET corpus_revision = %(revision)s
 WHERE id = %(id)s AND corpus_revision < %(revision)s
-"""
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +62,26 @@ class CacheHit:
     has_own_levels: bool
 
 
-async def keep(connection: Connection, run: Run) -> Kept | None:
-    """Keeps a new answer, or notes at which revision a kept one was proven. Sets the trace's entry."""
+def keep(run: Run) -> tuple[Kept | None, list[Statement]]:
+    """What keeps a new answer, or notes at which revision a kept one was proven.
+
+    Sets the trace's entry.
+    """
     if run.hit is not None:
-        if run.hit.is_proven_anew and run.hit.has_own_levels:
-            values = {"id": run.outcome.cache_entry_id, "revision": run.corpus_revision}
-            await connection.execute(NOTE_REVISION, values)
-        return run.hit.kept
+        if not (run.hit.is_proven_anew and run.hit.has_own_levels):
+            return run.hit.kept, []
+        values = {"id": run.outcome.cache_entry_id, "revision": run.corpus_revision}
+        return run.hit.kept, [(NOTE_REVISION, values)]
     if not _may_be_kept(run):
-        return None
+        return None, []
     assert run.vector is not None
     assert run.corpus_revision is not None
     answer = answer_of(run, str(uuid.uuid4()))
     run.outcome.cache_entry_id = answer.entry_id
     minutes = run.caller.tenant.query.cache_ttl_minutes
-    await connection.execute(UPSERT, {**_row(run, answer), "minutes": minutes})
     published = Published(run.corpus_revision, answer)
-    return Kept(exact_key(run.caller, run.request, run.question), published, minutes * 60)
+    kept = Kept(exact_key(run.caller, run.request, run.question), published, minutes * 60)
+    return kept, [(UPSERT, {**_row(run, answer), "minutes": minutes})]
 
 
 async def publish(run: Run, kept: Kept) -> None:

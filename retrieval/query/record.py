@@ -13,9 +13,10 @@ from retrieval.query.keep_answer import keep, publish
 from retrieval.query.pricing import sum_up
 from retrieval.query.request import HISTORY_TURNS
 from retrieval.types import Message
-from tenants.pool import tenant_transaction
+from tenants.pool import tenant_transaction, write_at_once
 
 if TYPE_CHECKING:
+    from retrieval.query.request import AnswerRequest
     from retrieval.query.run import Run
     from retrieval.types import Hit
     from tenants.pool import Connection
@@ -66,10 +67,18 @@ async def begin_trace(run: Run) -> None:
     Raises NotFound for somebody else's conversation.
     """
     with run.clock.span("record", what="question"):
-        async with tenant_transaction(run.caller.tenant) as connection:
-            await _join_conversation(connection, run)
-            await connection.execute(INSERT_ASKED, _asked(run))
+        if in_conversation(run.request):
+            async with tenant_transaction(run.caller.tenant) as connection:
+                await _join_conversation(connection, run)
+                await connection.execute(INSERT_ASKED, _asked(run))
+        else:
+            run.history = run.request.history
+            await write_at_once(run.caller.tenant, [(INSERT_ASKED, _asked(run))])
         run.is_stored = True
+
+
+def in_conversation(request: AnswerRequest) -> bool:
+    return request.conversation_id is not None or request.starts_conversation
 
 
 async def store_whole(connection: Connection, run: Run) -> None:
@@ -84,12 +93,17 @@ async def store_whole(connection: Connection, run: Run) -> None:
 async def finish_trace(run: Run) -> None:
     """Completes the trace, settles the budget and keeps the answer for the next, all or nothing."""
     _close(run)
-    async with tenant_transaction(run.caller.tenant) as connection:
-        # First, so that the trace has the entry that it made.
-        kept = await keep(connection, run)
-        await connection.execute(UPDATE_ANSWERED, {"id": run.id, **_answered(run)})
-        # Last, because others wait for the budget's row until this is committed.
-        await run.purse.settle(connection, run.id, run.outcome.calls)
+    # First, so that the trace has the entry that it made.
+    kept, keeping = keep(run)
+    statements = [*keeping, (UPDATE_ANSWERED, {"id": run.id, **_answered(run)})]
+    if not run.purse.has_to_settle(run.id, run.outcome.calls):
+        await write_at_once(run.caller.tenant, statements)
+    else:
+        async with tenant_transaction(run.caller.tenant) as connection:
+            for statement, values in statements:
+                await connection.execute(statement, values)
+            # Last, because others wait for the budget's row until this is committed.
+            await run.purse.settle(connection, run.id, run.outcome.calls)
     if kept:
         await publish(run, kept)
 
@@ -104,7 +118,7 @@ def _close(run: Run) -> None:
 async def _join_conversation(connection: Connection, run: Run) -> None:
     caller, request = run.caller, run.request
     run.history = request.history
-    if request.conversation_id is None and not request.starts_conversation:
+    if not in_conversation(request):
         return
     run.conversation_id = request.conversation_id or str(uuid.uuid4())
     owner_values = [run.conversation_id, caller.user_id, caller.api_key_id]

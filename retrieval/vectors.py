@@ -38,3 +38,8 @@ def distance(dimension: int, *, indexed: bool, parameter: str = "vector") -> str
 def cache_index(tenant_id: int, dimension: int) -> str:
     """Name of the index of a tenant's kept questions, where it has one."""
     return f"cache_hnsw_{int(tenant_id)}_{int(dimension)}"
+
+
+def of_dimension(dimension: int) -> str:
+    """SQL condition of an index that rows with vectors of other models are not put into."""
+    return f"extensions.vector_dims(embedding) = {int(dimension)}"

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 from django.db import connection
 
-from retrieval.vectors import cache_index
+from retrieval.vectors import cache_index, of_dimension
 from tenants.context import tenant_context
 from tenants.models import Tenant
 from tenants.schema import owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from django.db.backends.utils import CursorWrapper
 
 MOST_ENTRIES = 100_000
 BATCH = 5_000
@@ -40,6 +42,10 @@ DELETE FROM retrieval_cacheentry WHERE id = ANY(ARRAY(
     ORDER BY not_for = '{}' DESC, expires_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED))
 """
 COUNT = "SELECT count(*) FROM retrieval_cacheentry WHERE tenant_id = %(tenant)s"
+OTHER_INDEXES = """
+SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+WHERE c.relnamespace = to_regnamespace(quote_ident(%s)) AND c.relname ~ %s AND c.relname <> %s
+"""
 FIND_INDEX = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)"
 
 
@@ -73,6 +79,7 @@ def tend_index(tenant: Tenant) -> None:
     count, dimension = count_entries(tenant), tenant.embedding_dimension
     name = index_name(tenant)
     with owner().cursor() as cursor:
+        _drop_other_indexes(cursor, tenant)
         cursor.execute(FIND_INDEX, [f'"{tenant.schema_name}".{name}'])
         found = cursor.fetchone()
         wanted = count >= INDEX_FROM and dimension <= MOST_DIMENSIONS
@@ -85,7 +92,16 @@ def tend_index(tenant: Tenant) -> None:
                 f" USING hnsw ((embedding::extensions.halfvec({dimension}))"
                 " extensions.halfvec_cosine_ops) WITH (m = 16, ef_construction = 128)"
                 f" WHERE tenant_id = {int(tenant.pk)} AND evicted_at IS NULL"
+                f" AND {of_dimension(dimension)}"
             )
+
+
+def _drop_other_indexes(cursor: CursorWrapper, tenant: Tenant) -> None:
+    """Of models that were replaced by one with vectors of another dimension."""
+    pattern = f"^cache_hnsw_{int(tenant.pk)}_"
+    cursor.execute(OTHER_INDEXES, [tenant.schema_name, pattern, index_name(tenant)])
+    for (other,) in cursor.fetchall():
+        cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {other}")
 
 
 def index_name(tenant: Tenant) -> str:

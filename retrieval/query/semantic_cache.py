@@ -17,7 +17,7 @@ from retrieval.providers.per_loop import PerLoop
 from retrieval.query.cached_answer import read_cached
 from retrieval.query.config_hash import config_hash, exact_key, fold_question, pair_hash
 from retrieval.query.guards import may_serve
-from retrieval.vectors import as_halfvec, cache_index, distance, read_vector
+from retrieval.vectors import as_halfvec, cache_index, distance, of_dimension, read_vector
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +55,7 @@ WHERE {VALID} AND key = %(key)s
 BY_MEANING = f"""
 SELECT {COLUMNS}, distance FROM retrieval_cacheentry JOIN (
     SELECT id, {{distance}} AS distance FROM retrieval_cacheentry
-    WHERE {VALID} AND config_hash = %(config)s ORDER BY {{distance}} LIMIT {NEAREST}
+    WHERE {VALID} AND config_hash = %(config)s{{indexed}} ORDER BY {{distance}} LIMIT {NEAREST}
 ) nearest USING (id) WHERE distance <= %(furthest)s
 """  # noqa: S608
 EMBEDDING = """
@@ -105,9 +105,10 @@ async def find_candidates(
     tenant = run.caller.tenant
     statement = BY_KEY
     if vector is not None and tenant.query.semantic_cache:
-        if await _has_index(connection, tenant):
+        indexed = await _has_index(connection, tenant)
+        if indexed:
             await connection.execute(SEARCH_INDEX)
-        near = BY_MEANING.replace("{distance}", distance(tenant.embedding_dimension, indexed=True))
+        near = nearest_statement(tenant.embedding_dimension, indexed=indexed)
         statement = f"{BY_KEY} UNION ALL {near}"
     statement = statement.replace("{tenant}", str(int(tenant.id)))
     cursor = await connection.execute(
@@ -119,6 +120,13 @@ async def find_candidates(
     mine = frozenset(run.caller.access_levels)
     found.sort(key=lambda one: (-(one.similarity or 2.0), one.access_levels != mine))
     return await _admit(connection, run, found[:MOST_COMPARED])
+
+
+def nearest_statement(dimension: int, *, indexed: bool) -> str:
+    """The dimension is that of all rows of a configuration: only an index has to be told."""
+    condition = f" AND {of_dimension(dimension)}" if indexed else ""
+    statement = BY_MEANING.replace("{indexed}", condition)
+    return statement.replace("{distance}", distance(dimension, indexed=True))
 
 
 async def read_embedding(connection: Connection, one: Candidate) -> np.ndarray | None:

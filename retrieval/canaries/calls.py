@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.middleware.csrf import CSRF_SECRET_LENGTH
-from django.test import Client
+from django.test.client import Client, ClientHandler
 from django.utils.crypto import get_random_string
 
 from retrieval.query.http import application
@@ -34,6 +35,8 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Browser:
+    """Somebody's session, as sign-in left it. Several threads may use it at once."""
+
     client: Client
 
     def call(
@@ -44,22 +47,36 @@ class Browser:
         form: Mapping[str, Any] | None = None,
     ) -> Reply:
         sent = (form or {"rating": "up"}) if method == "POST" else None
-        return _read(getattr(self.client, method.lower())(path, sent, headers=headers))
+        client = new_client()
+        client.cookies[settings.SESSION_COOKIE_NAME] = self._session
+        return _read(getattr(client, method.lower())(path, sent, headers=headers))
 
     def hot_headers(self) -> dict[str, str]:
         """Of the session, with a CSRF token that fits."""
         token = get_random_string(CSRF_SECRET_LENGTH)
-        session = self.client.cookies[settings.SESSION_COOKIE_NAME].value
-        cookies = f"{settings.SESSION_COOKIE_NAME}={session}; {settings.CSRF_COOKIE_NAME}={token}"
+        cookies = f"{settings.SESSION_COOKIE_NAME}={self._session}; {settings.CSRF_COOKIE_NAME}={token}"
         return {"cookie": cookies, "x-csrftoken": token}
+
+    @property
+    def _session(self) -> str:
+        return self.client.cookies[settings.SESSION_COOKIE_NAME].value
 
     def close(self) -> None:
         self.client.logout()
 
 
 def new_client() -> Client:
-    """A failure is a reply like any other."""
-    return Client(raise_request_exception=False, headers={"host": local_host()})
+    """A failure is a reply like any other. All clients share the chain of middleware."""
+    client = Client(raise_request_exception=False, headers={"host": local_host()})
+    client.handler = _handler()
+    return client
+
+
+@cache
+def _handler() -> ClientHandler:
+    handler = ClientHandler(enforce_csrf_checks=False)
+    handler.load_middleware()
+    return handler
 
 
 def call_api(method: str, path: str, key: str, body: Any = None) -> Reply:

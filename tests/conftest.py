@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.signals import setting_changed
 from django.db import connections
+from psycopg.pq import TransactionStatus
 
 from ragadmin import installation
 from ragadmin.embedded.postgres import EmbeddedPostgres
@@ -59,6 +60,19 @@ def django_db_setup(services, django_db_blocker):
             connection.close()
             if hasattr(connection, "close_pool"):
                 connection.close_pool()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """A test that ran out of time may have left a connection in the middle of a query: whoever used
+    it next would be told that another command is in progress."""
+    try:
+        return (yield)
+    finally:
+        for connection in connections.all(initialized_only=True):
+            held = connection.connection
+            if held is not None and held.info.transaction_status == TransactionStatus.ACTIVE:
+                connection.close()
 
 
 @pytest.fixture(autouse=True)

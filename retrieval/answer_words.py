@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -95,12 +95,16 @@ class AnswerWords:
         return self.trace.model == "extractive"
 
 
-def describe(views: Iterable[TraceView]) -> list[AnswerWords]:
-    """One query for all of them, and none where nothing came from the cache."""
+def describe(views: Iterable[TraceView], *, sees_everybody: bool) -> list[AnswerWords]:
+    """One query for all of them, and none where nothing came from the cache.
+
+    What somebody else asked is told only to those who see everybody's questions.
+    """
     views = list(views)
     ids = {view.trace.cache_entry_id for view in views if view.trace.cache != "none"} - {None}
     entries = CacheEntry.objects.only("question", "trace_id").in_bulk(ids) if ids else {}
-    return [_describe(view, entries.get(view.trace.cache_entry_id)) for view in views]
+    found = [_describe(view, entries.get(view.trace.cache_entry_id)) for view in views]
+    return found if sees_everybody else [replace(one, asked_as="", origin=None) for one in found]
 
 
 def _describe(view: TraceView, entry: CacheEntry | None) -> AnswerWords:

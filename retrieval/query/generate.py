@@ -93,10 +93,11 @@ async def generate(run: Run, plan: Plan) -> AsyncGenerator[str, None]:
 async def _begin(run: Run, plan: Plan, prompt: Prompt) -> Reply | str:
     """A model that has begun to answer, or all of an answer that needs none."""
     outcome = run.outcome
-    outcome.route = plan.decision(plan.model)
     if not outcome.hits:
         outcome.abstained = True
+        outcome.route = plan.decision(extractive.MODEL, reasons=["nothing is near enough"])
         return NOTHING_FOUND
+    outcome.route = plan.decision(plan.model)
     if plan.choices:
         attempts = Attempts()
         reply = await first_reply(run, plan, prompt, attempts)

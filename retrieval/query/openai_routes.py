@@ -133,7 +133,7 @@ async def _stream(
         async with contextlib.aclosing(events):
             async for happened in events:
                 if isinstance(happened, TokenAdded):
-                    yield completion.token(happened.text)
+                    yield completion.text(happened.text)
                 elif isinstance(happened, AnswerFailed):
                     yield data_line(happened.error.as_openai_body())
                     return

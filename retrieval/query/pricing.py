@@ -114,6 +114,8 @@ def _published(model: str) -> Published | None:
         thousandth = _calculate(model, 1_000, 0), _calculate(model, 0, 1_000)
     except LookupError:
         return None
+    if not any(whole):
+        return None  # listed without a price: that is no promise of being free
     is_flat = all(few * 1_000 == many for few, many in zip(thousandth, whole, strict=True))
     sent, made = whole if is_flat else (part * 1_000 for part in thousandth)
     return Published(Price(sent, made, "published"), is_flat)

@@ -20,13 +20,15 @@ from psycopg import sql
 
 from retrieval.query.context import Nearest
 from retrieval.query.keywords import read_keywords
-from retrieval.query.search_statement import WORDING_WEIGHT, Probe, compose, values
+from retrieval.query.search_statement import Probe, compose, values
+from retrieval.terms import term_counts
 from retrieval.types import Hit
 from retrieval.vectors import read_vector
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from retrieval.query.keywords import Keywords
     from retrieval.query.request import SearchRequest
     from tenants.config import Caller, TenantConfig
     from tenants.pool import Connection
@@ -39,11 +41,13 @@ __all__ = ["Probe", "find_nearest", "search"]
 # questions of another world 0 to 13 % are not told from others (benchmarks/search_quality.py).
 EVIDENCE, EVIDENCE_PER_TENFOLD = 0.25, 0.08
 EVIDENCE_FROM = 500
-# Where there is no vector: the share of the question's words that the best hit has to hold.
-WORDS_ALONE = 0.5
-# Goes on along the index until enough rows pass the filters.
+# Where there is no vector: the share of the question's words that one of the first hits has to hold.
+WORDS_ALONE, READ_FOR_WORDS = 0.5, 3
+# Goes on along the index until enough rows pass the filters. Reading all rows of so many is always
+# dearer than going by the terms' index, which the planner does not always see.
 SEARCH_INDEX = """
-SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true)
+SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true),
+    set_config('enable_seqscan', 'off', true)
 """
 
 
@@ -91,18 +95,24 @@ async def find_nearest(
     )
     rows = await cursor.fetchall()
     hits = [_hit(row, n) for n, row in enumerate(rows, start=1)]
-    is_near = _suffices(tenant, rows, keywords[0].total)
+    is_near = _suffices(tenant, rows, keywords[0])
     return Nearest(hits, is_near, connection.corpus_revision)
 
 
-def _suffices(tenant: TenantConfig, rows: Sequence[dict[str, Any]], total: int) -> bool:
+def _suffices(tenant: TenantConfig, rows: Sequence[dict[str, Any]], words: Keywords) -> bool:
     """A least similarity of 0 asks nothing."""
     if tenant.min_similarity <= 0:
         return True
     if any(row["evidence"] is None for row in rows):
-        return max(row["score"] for row in rows) >= WORDS_ALONE * WORDING_WEIGHT
+        return any(_share_held(words, row) >= WORDS_ALONE for row in rows[:READ_FOR_WORDS])
     best = max((row["evidence"] for row in rows), default=0.0)
-    return best >= tenant.min_similarity + evidence_needed(total)
+    return best >= tenant.min_similarity + evidence_needed(words.total)
+
+
+def _share_held(words: Keywords, row: dict[str, Any]) -> float:
+    shares = words.shares(is_damped=True)
+    held = term_counts(f"{row['heading_path']} {row['text']}")
+    return sum(share for term, share in shares.items() if term in held)
 
 
 def evidence_needed(total: int) -> float:

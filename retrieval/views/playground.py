@@ -72,7 +72,10 @@ def _conversations(request: TenantHttpRequest, open_id: UUID | None) -> dict[str
 
 def _turns(request: TenantHttpRequest, conversation_id: UUID) -> list[AnswerWords]:
     turns = list_turns(conversation_id, request.user.pk)
-    return describe(view_traces(turns, request.access_levels))
+    return describe(
+        view_traces(turns, request.access_levels),
+        sees_everybody=has_role(request.role, "admin"),
+    )
 
 
 def has_ready_document(request: TenantHttpRequest) -> bool:

@@ -50,6 +50,7 @@ class Watched:
 
     def __init__(self, connection, executed):
         self.connection, self.executed = connection, executed
+        self.corpus_revision = connection.corpus_revision
 
     async def execute(self, statement, values=None):
         self.executed.append(statement)

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from tenants.config import TenantConfig
     from tenants.pool import Connection
 
-# So many rows are weighed for a question, times the root of the number of chunks: it keeps 0.99 of
+# So many rows are weighed for a question, times the root of the number of chunks: it keeps 0.997 of
 # the true BM25 top ten at 10,000 chunks as at 100,000 (benchmarks/search_cost.py).
-ROWS_PER_ROOT = 10
-FEWEST_ROWS = 500
-# A term is looked for alone while it takes no more than this share of them.
-RARE_SHARE = 1 / 3
-MOST_PAIRS = 12
+ROWS_PER_ROOT = 5
+FEWEST_ROWS = 300
+# What a chunk has to hold is put together from so many of the question's rarest terms. With pairs
+# only, twice the rows kept less of the true ten.
+TERMS_TO_COMBINE = 6
+MOST_TOGETHER = 3
 # Words that only make a sentence a question are rare in documents, but say nothing of its subject.
 QUESTION_TERM_SHARE = 0.3
 # What share of a question its words are is told as if there were so many chunks at the least: in a
@@ -38,14 +39,14 @@ WHERE tenant_id = %s AND generation = %s AND term = ANY(%s)
 class Keywords:
     """`idf`: BM25's inverse document frequency of each term that the tenant has in its `total` of
     chunks. `parts`: how much of the question each of its terms is, before they are made to add up to
-    one. Weighed are the chunks that hold one of the terms in `rare`, or both of a pair of commoner
-    ones: who holds only one of those comes behind them anyway."""
+    one. Weighed are the chunks that hold one of the terms in `rare`, or all of a group of two or three
+    commoner ones: who holds fewer of those comes behind them anyway."""
 
     idf: dict[int, float]
     parts: dict[int, float]
     total: int
     rare: tuple[int, ...]
-    pairs: tuple[tuple[int, int], ...] = ()
+    groups: tuple[tuple[int, ...], ...] = ()
 
     def shares(self, *, is_damped: bool) -> dict[int, float]:
         """What part of the question each of its terms is: a chunk of usual length that holds each
@@ -82,41 +83,37 @@ def weigh(
     by_rarity = sorted(seen, key=lambda term: (seen[term], term))
     if all_terms or len(by_rarity) < 2:
         return Keywords(idf, parts, total, tuple(by_rarity))
-    rare, left = _rare(by_rarity, seen, most_rows(total))
-    pairs = _pairs(by_rarity[len(rare) :], seen, total, left)
-    return Keywords(idf, parts, total, rare or (() if pairs else (by_rarity[0],)), pairs)
+    chosen = _combine(by_rarity[:TERMS_TO_COMBINE], idf, seen, total)
+    rare = tuple(terms[0] for terms in chosen if len(terms) == 1)
+    return Keywords(idf, parts, total, rare, tuple(terms for terms in chosen if len(terms) > 1))
 
 
 def most_rows(total: int) -> int:
     return max(round(ROWS_PER_ROOT * math.sqrt(total)), FEWEST_ROWS)
 
 
-def _rare(
-    by_rarity: Sequence[int], seen: Mapping[int, int], rows: int
-) -> tuple[tuple[int, ...], int]:
-    """The terms that are looked for alone, and the rows that are left for pairs."""
-    rare: list[int] = []
-    least = rows * RARE_SHARE
-    for term in by_rarity:
-        if seen[term] > least or seen[term] > rows:
+def _combine(
+    terms: Sequence[int], idf: Mapping[int, float], seen: Mapping[int, int], total: int
+) -> list[tuple[int, ...]]:
+    """The heaviest combinations by the sum of their idf, as many as fewest chunks hold, one at the
+    least; how many do is told as if words came independently. None contains another."""
+    heaviest = sorted(
+        (group for size in range(1, MOST_TOGETHER + 1) for group in combinations(terms, size)),
+        key=lambda group: -sum(idf[term] for term in group),
+    )
+    chosen: dict[tuple[int, ...], float] = {}
+    left = float(most_rows(total))
+    for group in heaviest:
+        if any(set(other) <= set(group) for other in chosen):
+            continue
+        within = [other for other in chosen if set(group) < set(other)]
+        rows = total * math.prod(seen[term] / total for term in group)
+        left -= rows - sum(chosen[other] for other in within)
+        if chosen and left < 0:
             break
-        rare.append(term)
-        rows -= seen[term]
-    return tuple(rare), rows
-
-
-def _pairs(
-    terms: Sequence[int], seen: Mapping[int, int], total: int, rows: float
-) -> tuple[tuple[int, int], ...]:
-    """The pairs that fewest chunks hold, one at the least, as if words came independently."""
-    expected = sorted((seen[a] * seen[b] / total, a, b) for a, b in combinations(terms, 2))
-    pairs: list[tuple[int, int]] = []
-    for count, one, other in expected[:MOST_PAIRS]:
-        rows -= count
-        if pairs and rows < 0:
-            break
-        pairs.append((one, other))
-    return tuple(pairs)
+        chosen = {other: count for other, count in chosen.items() if other not in within}
+        chosen[group] = rows
+    return list(chosen)
 
 
 def _idf(total: int, chunks: int) -> float:

@@ -129,15 +129,13 @@ def _sides(
 def holding(words: Keywords) -> str:
     """What a chunk has to hold to be weighed. Only by `&&`: row-level security keeps Postgres from
     using the index through an operator that is not leakproof (tenants.schema)."""
-    partners: dict[int, list[int]] = {}
-    for rarer, other in words.pairs:
-        partners.setdefault(rarer, []).append(other)
+    last: dict[tuple[int, ...], list[int]] = {}
+    for *first, commonest in [*((term,) for term in words.rare), *words.groups]:
+        last.setdefault(tuple(first), []).append(commonest)
     conditions = [
-        f"terms && {_array([one])} AND terms && {_array(others)}"
-        for one, others in partners.items()
+        " AND ".join(f"terms && {_array(terms)}" for terms in [*([one] for one in first), others])
+        for first, others in last.items()
     ]
-    if words.rare:
-        conditions.append(f"terms && {_array(words.rare)}")
     return " OR ".join(conditions)
 
 

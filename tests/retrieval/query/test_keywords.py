@@ -10,31 +10,33 @@ from retrieval.query.keywords import QUESTION_TERM_SHARE, most_rows, weigh
 from retrieval.terms import term_counts
 
 TOTAL = 10_000
-FREQUENCIES = {1: 10, 2: 300, 3: 2_000, 4: 4_000, 5: 9_000}
+FREQUENCIES = {1: 10, 2: 200, 3: 900, 4: 2_000, 5: 9_000}
 
 
-def test_the_rarest_words_are_looked_for_alone_and_common_ones_in_pairs():
+def test_the_rarest_words_are_looked_for_alone_and_common_ones_together():
     words = weigh((5, 4, 3, 2, 1), FREQUENCIES, TOTAL)
     assert words.rare == (1, 2)
-    assert words.pairs[0] == (3, 4)
+    assert words.groups[0] == (3, 4)
 
 
 def test_the_rows_that_are_weighed_stay_within_bounds_whatever_the_words():
     words = weigh((5, 4, 3, 2, 1), FREQUENCIES, TOTAL)
     expected = sum(FREQUENCIES[term] for term in words.rare)
-    expected += sum(FREQUENCIES[a] * FREQUENCIES[b] / TOTAL for a, b in words.pairs[1:])
+    expected += sum(
+        TOTAL * math.prod(FREQUENCIES[term] / TOTAL for term in group) for group in words.groups
+    )
     assert expected <= most_rows(TOTAL)
 
 
 def test_a_question_of_one_word_is_looked_for_however_common_it_is():
     words = weigh((5,), FREQUENCIES, TOTAL)
-    assert (words.rare, words.pairs) == ((5,), ())
+    assert (words.rare, words.groups) == ((5,), ())
 
 
-def test_a_question_of_common_words_only_is_looked_for_in_pairs():
+def test_a_question_of_common_words_only_is_looked_for_by_several_at_once():
     words = weigh((5, 4, 3), FREQUENCIES, TOTAL)
     assert words.rare == ()
-    assert words.pairs == ((3, 4),)
+    assert words.groups == ((3, 4),)
 
 
 def test_all_words_count_where_few_chunks_are_searched():
@@ -62,7 +64,7 @@ def test_words_that_only_make_a_question_count_less():
 
 def test_no_word_that_the_tenant_has_is_no_search():
     words = weigh((77, 78), FREQUENCIES, TOTAL)
-    assert (words.idf, words.rare, words.pairs) == ({}, (), ())
+    assert (words.idf, words.rare, words.groups) == ({}, (), ())
     assert weigh((), FREQUENCIES, TOTAL).shares(is_damped=True) == {}
 
 

@@ -28,8 +28,8 @@ EXPLAIN SELECT id FROM retrieval_chunk
 WHERE tenant_id = %s AND generation = 1 AND ({holding}) AND access_level = ANY('{{public}}')
 """
 RARE = Keywords({}, {}, 0, rare=(77, 2077))
-RARE_AND_PAIRS = Keywords({}, {}, 0, rare=(77, 2077), pairs=((5, 6), (5, 7), (90, 91)))
-PAIRS = Keywords({}, {}, 0, rare=(), pairs=((5, 6), (90, 91)))
+RARE_AND_PAIRS = Keywords({}, {}, 0, rare=(77, 2077), groups=((5, 6), (5, 7), (90, 91, 92)))
+PAIRS = Keywords({}, {}, 0, rare=(), groups=((5, 6), (90, 91)))
 
 
 @pytest.fixture(params=list(LEVELS))

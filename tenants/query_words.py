@@ -9,8 +9,8 @@ WORDS: dict[str, tuple[str, str, str]] = {
     "top_k": ("Passages per question", "How many passages an answer may draw on.", "passages"),
     "min_similarity": (
         "Least similarity",
-        "Passages less similar to the question than this are left out, unless they hold most of "
-        "its words. Nothing left: the answer says that the documents hold none.",
+        "How near the best passage has to be, in meaning and words together, for the question to be "
+        "answered at all: more withholds more. 0: always.",
         "",
     ),
     "search_mode": (

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
-import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -129,18 +128,22 @@ async def serve(callers: Sequence[Caller]) -> list[dict[str, Any]]:
 
 async def serve_one(caller: Caller, vector: np.ndarray, statement: str) -> None:
     """What a question does, and a page of documents."""
-    from retrieval.query.record import Outcome, begin_trace, finish_trace
+    from retrieval.query.budget import Purse
+    from retrieval.query.record import begin_trace, finish_trace
     from retrieval.query.request import AnswerRequest, SearchRequest
+    from retrieval.query.run import Run
     from retrieval.query.search import search
     from tenants.pool import tenant_transaction
 
-    answer_id = str(uuid.uuid4())
-    await begin_trace(answer_id, caller, AnswerRequest(QUESTIONS[0], starts_conversation=True))
+    asked = AnswerRequest(QUESTIONS[0], starts_conversation=True)
+    run = Run(caller, asked, asked.question, Purse())
+    await begin_trace(run)
     async with tenant_transaction(caller.tenant) as connection:
-        hits = await search(connection, caller, SearchRequest(QUESTIONS[0]), vector)
+        run.outcome.hits = await search(connection, caller, SearchRequest(QUESTIONS[0]), vector)
     async with tenant_transaction(caller.tenant) as connection:
         await connection.execute(statement, [caller.tenant.id, *caller.access_levels])
-    await finish_trace(answer_id, caller, Outcome(status="succeeded", hits=hits))
+    run.outcome.status = "succeeded"
+    await finish_trace(run)
 
 
 def documents_statement(caller: Caller) -> str:

@@ -54,7 +54,9 @@ class Browser:
     def hot_headers(self) -> dict[str, str]:
         """Of the session, with a CSRF token that fits."""
         token = get_random_string(CSRF_SECRET_LENGTH)
-        cookies = f"{settings.SESSION_COOKIE_NAME}={self._session}; {settings.CSRF_COOKIE_NAME}={token}"
+        cookies = (
+            f"{settings.SESSION_COOKIE_NAME}={self._session}; {settings.CSRF_COOKIE_NAME}={token}"
+        )
         return {"cookie": cookies, "x-csrftoken": token}
 
     @property

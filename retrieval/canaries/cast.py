@@ -12,13 +12,12 @@ from django.utils import timezone
 
 from retrieval.canaries.calls import Browser, Reply, call_hot, new_client
 from retrieval.canaries.corpus import ACCESS_LEVELS, prepare_canaries
-from retrieval.providers.embedders import close_embedders
-from retrieval.query.clients import close_clients
+from retrieval.query.lifespan import close_all
 from tenants.access import caller_of_key
 from tenants.config import Caller
 from tenants.isolation.runs import LONGEST_RUN
 from tenants.models import ApiKey, Membership, Tenant, User
-from tenants.pool import close_pool, open_pool
+from tenants.pool import open_pool
 from tenants.secrets import hash_key
 from tenants.services import add_member, create_user
 
@@ -152,7 +151,7 @@ def assemble() -> Iterator[Cast]:
                 cast.outsiders[canary.tenant.pk] = _visitor(canary.tenant, "admin", ("public",))
             yield cast
         finally:
-            runner.run(_close())
+            runner.run(close_all())
             for visitor in (*cast.owners.values(), *cast.outsiders.values()):
                 visitor.browser.close()
                 ApiKey.objects.filter(pk=visitor.key_id).delete()
@@ -166,12 +165,6 @@ def _drop_old_keys() -> None:
 
 async def _open() -> None:
     await open_pool(size=2)
-
-
-async def _close() -> None:
-    await close_clients()
-    await close_embedders()
-    await close_pool()
 
 
 def _visitor(tenant: Tenant, role: str, levels: tuple[str, ...]) -> Visitor:

@@ -40,14 +40,19 @@ async def serve(receive: Receive, send: Send) -> None:
         elif message["type"] == "lifespan.shutdown":
             for task in background:
                 task.cancel()
-            await close_shadows()
-            await close_clients()
-            await close_embedders()
-            await close_reranker()
-            await close_redis()
-            await close_pool()
+            await close_all()
             await send({"type": "lifespan.shutdown.complete"})
             return
+
+
+async def close_all() -> None:
+    """Whatever this event loop's questions have opened."""
+    await close_shadows()
+    await close_clients()
+    await close_embedders()
+    await close_reranker()
+    await close_redis()
+    await close_pool()
 
 
 async def _warm_embedder() -> None:

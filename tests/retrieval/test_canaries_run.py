@@ -66,7 +66,7 @@ def make_run(status="ok", *, key="schema-shared", age=timedelta(), **values):
     return run
 
 
-def test_a_whole_run_is_green_and_ends_within_a_minute():
+def test_a_whole_run_is_green_and_tries_every_pair_of_levels():
     status, printed = run_command()
     assert (status, printed["ok"], printed["leaks"], printed["errors"]) == (0, True, 0, 0), [
         note

@@ -107,6 +107,6 @@ def test_endpoint_is_added_and_tried(open_page, operator, stack):
     page.get_by_label("Small model").fill("mock")
     page.get_by_label("Large model").fill("mock")
     page.get_by_role("button", name="Save").click()
-    card = page.get_by_role("region", name=name)
+    card = page.get_by_role("region", name=name, exact=True)
     card.get_by_role("button", name="Test").click()
     expect(card).to_contain_text("has what is asked for")

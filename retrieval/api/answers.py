@@ -170,5 +170,7 @@ def _filtered(traces: QuerySet[QueryTrace], request: Request) -> QuerySet[QueryT
 
 def _refuse(wanted: TraceFilter, field: str) -> InvalidRequest:
     choices = [str(value) for value, _ in getattr(wanted.fields[field], "choices", []) if value]
-    message = f"{field} is one of {', '.join(choices)}." if choices else str(wanted.errors[field][0])
+    message = (
+        f"{field} is one of {', '.join(choices)}." if choices else str(wanted.errors[field][0])
+    )
     return InvalidRequest(message, extra={"field": field})

@@ -147,7 +147,9 @@ class CacheEntry(TenantModel):
             models.Index(fields=["tenant_id", "config_hash"], name="cache_entry_of_config"),
             models.Index(fields=["tenant_id", "expires_at"], name="cache_entry_expired"),
             models.Index(
-                fields=["tenant_id"], name="cache_entry_wrong_pairs", condition=~models.Q(not_for=[])
+                fields=["tenant_id"],
+                name="cache_entry_wrong_pairs",
+                condition=~models.Q(not_for=[]),
             ),
         ]
 

@@ -29,7 +29,9 @@ _SENTENCE_END = re.compile(
     r"(?<=[.!?。！？])[\"'”’)]*\s+(?=[\"'“‘(]?[^\Wa-z_])|\n\s*\n|\n(?=\s*(?:[-*+]|\d+[.)])\s)"
 )
 _MARKUP = re.compile(
-    r"^\s*(?:#{1,6}\s+|[-*+]\s+|\d+[.)]\s+|>\s+)|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}"
+    r"^\s*(?:#{1,6}\s+|[-*+]\s+|\d+[.)]\s+|>\s+)|[*`]{1,3}(?=\S)|(?<=\S)[*`]{1,3}"
+    # Within a word it is part of a name.
+    r"|(?<!\w)_{1,3}(?=\w)|(?<=[^\W_])_{1,3}(?!\w)"
     r"|\[(?=[^\]]*\]\()|\]\([^)]*\)"
 )
 # What is no sentence: code, headings, the rule below a table's head.

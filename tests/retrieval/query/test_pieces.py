@@ -54,6 +54,11 @@ def test_quotes_carry_no_markup():
     assert quotes[0].text == "Run make install in the folder now."
 
 
+def test_a_name_keeps_its_underscores_when_it_is_quoted():
+    quotes = candidates("mock", [hit(1, "Then start _the_ mock_model with OPENAI_BASE_URL set.")])
+    assert quotes[0].text == "Then start the mock_model with OPENAI_BASE_URL set."
+
+
 def test_a_table_is_quoted_row_by_row_without_its_rule():
     table = "| Route | Does |\n|---|---|\n| `/healthz` | says that the process lives |\n"
     quotes = candidates("healthz", [hit(1, f"# Routes\n\n{table}")])

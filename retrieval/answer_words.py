@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,8 @@ from retrieval.types import COST_COMPONENTS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from uuid import UUID
+
+    from django.db.models import QuerySet
 
     from retrieval.models import QueryTrace
     from retrieval.trace_view import TraceView
@@ -95,16 +97,19 @@ class AnswerWords:
         return self.trace.model == "extractive"
 
 
-def describe(views: Iterable[TraceView], *, sees_everybody: bool) -> list[AnswerWords]:
-    """One query for all of them, and none where nothing came from the cache.
+def describe(views: Iterable[TraceView], *, visible: QuerySet[QueryTrace]) -> list[AnswerWords]:
+    """Two queries for all of them, and none where nothing came from the cache.
 
-    What somebody else asked is told only to those who see everybody's questions.
+    What was asked is told only of traces that are `visible` to the reader: the wording of a question
+    is somebody's own.
     """
     views = list(views)
     ids = {view.trace.cache_entry_id for view in views if view.trace.cache != "none"} - {None}
     entries = CacheEntry.objects.only("question", "trace_id").in_bulk(ids) if ids else {}
-    found = [_describe(view, entries.get(view.trace.cache_entry_id)) for view in views]
-    return found if sees_everybody else [replace(one, asked_as="", origin=None) for one in found]
+    origins = {entry.trace_id for entry in entries.values()}
+    seen = set(visible.filter(id__in=origins).values_list("id", flat=True)) if origins else set()
+    known = {key: entry for key, entry in entries.items() if entry.trace_id in seen}
+    return [_describe(view, known.get(view.trace.cache_entry_id)) for view in views]
 
 
 def _describe(view: TraceView, entry: CacheEntry | None) -> AnswerWords:

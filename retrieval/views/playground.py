@@ -19,6 +19,7 @@ from retrieval.models import Document
 from retrieval.services.feedback import REASONS
 from retrieval.suggestions import suggest_questions
 from retrieval.trace_view import view_traces
+from retrieval.views.traces import visible_traces
 from tenants.access import TenantHttpRequest, has_role, tenant_page
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def _turns(request: TenantHttpRequest, conversation_id: UUID) -> list[AnswerWord
     turns = list_turns(conversation_id, request.user.pk)
     return describe(
         view_traces(turns, request.access_levels),
-        sees_everybody=has_role(request.role, "admin"),
+        visible=visible_traces(request),
     )
 
 

@@ -89,16 +89,12 @@ def show_details(request: TenantHttpRequest, slug: str, trace_id: UUID) -> HttpR
 
 
 def _words(request: TenantHttpRequest, trace: QueryTrace) -> dict[str, Any]:
-    (turn,) = describe(
-        [view_trace(trace, request.access_levels)],
-        sees_everybody=has_role(request.role, "admin"),
-    )
-    may_see = turn.origin and visible_traces(request).filter(id=turn.origin).exists()
+    (turn,) = describe([view_trace(trace, request.access_levels)], visible=visible_traces(request))
     return {
         "turn": turn,
         "trace": trace,
         "view": turn.view,
-        "origin": turn.origin if may_see else None,
+        "origin": turn.origin,
         "feedback": getattr(trace, "feedback", None),
         "reasons": REASONS,
     }

@@ -82,10 +82,13 @@ def test_a_like_question_is_shown_with_its_similarity_and_leads_to_its_trace(ten
     assert f"/traces/{first.id}/" in show("", **values)
 
 
-def test_the_trace_of_somebody_else_is_not_linked(tenant, show):
+def test_the_question_of_somebody_else_is_neither_linked_nor_told(tenant, show):
     entry = keep(tenant, "Theirs?", make_trace(tenant))
-    page = show("", cache="semantic", cache_entry_id=entry.id, cache_similarity=0.9)
-    assert "Answer it was made for" not in page
+    values = {"cache": "semantic", "cache_entry_id": entry.id, "cache_similarity": 0.9}
+    assert "Answer it was made for" not in show("", **values)
+    fragment = show(**values)
+    assert "Theirs?" not in fragment
+    assert "The answer to a like question" in fragment
 
 
 def test_a_like_question_is_withheld_with_the_answer(tenant, show):

@@ -28,7 +28,7 @@ def main() -> None:
         rows = measure_crowds(folder, upstream)
         narrow, wide = (measure_pool(folder, upstream, size) for size in (FEW, ENOUGH))
     ratio = narrow["ttft_p95_ms"] / wide["ttft_p95_ms"]
-    crowd = next(row for row in rows if row["at_once"] == 1_000)
+    crowd = next(row for row in rows if row["what"] == "all new")
     report(
         "concurrency",
         [*rows, narrow, wide],

@@ -41,8 +41,10 @@ async def look_up(run: Run, choice: Choice, prompt: Prompt) -> KeptReply | None:
     """None too where the tenant keeps nothing, the caller wants it fresh, or Redis is away."""
     if not run.caller.tenant.query.llm_cache or not run.request.use_cache:
         return None
-    with run.clock.span("cache", what="llm") as span:
-        found = await redis_store.get_bytes(_key(run, choice, prompt))
+    request = _digest(choice, prompt)
+    # On the trace, so that a rating finds what was kept.
+    with run.clock.span("cache", what="llm", request=request) as span:
+        found = await redis_store.get_bytes(reply_key(run.caller.tenant.id, request))
         _note_outage(run)
         reply = _read(found) if found else None
         span.attributes["hit"] = reply is not None
@@ -56,7 +58,8 @@ async def keep(run: Run, choice: Choice, prompt: Prompt, text: str, usage: Usage
         return
     reply = KeptReply(text, usage, run.outcome.finish_reason, datetime.now(UTC))
     seconds = query.cache_ttl_minutes * 60
-    await redis_store.set_bytes(_key(run, choice, prompt), reply.as_bytes(), seconds)
+    key = reply_key(run.caller.tenant.id, _digest(choice, prompt))
+    await redis_store.set_bytes(key, reply.as_bytes(), seconds)
     _note_outage(run)
 
 
@@ -65,7 +68,11 @@ def _note_outage(run: Run) -> None:
         run.note_degraded("redis")
 
 
-def _key(run: Run, choice: Choice, prompt: Prompt) -> str:
+def reply_key(tenant_id: int, request: str) -> str:
+    return tenant_key(tenant_id, f"llm:{request}")
+
+
+def _digest(choice: Choice, prompt: Prompt) -> str:
     request = [
         choice.endpoint.base_url,
         choice.model,
@@ -74,8 +81,7 @@ def _key(run: Run, choice: Choice, prompt: Prompt) -> str:
         prompt.stop,
         [(message.role, message.content) for message in prompt.messages],
     ]
-    digest = hashlib.sha256(json.dumps(request).encode()).hexdigest()
-    return tenant_key(run.caller.tenant.id, f"llm:{digest}")
+    return hashlib.sha256(json.dumps(request).encode()).hexdigest()
 
 
 def _read(kept: bytes) -> KeptReply | None:

@@ -9,16 +9,16 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from retrieval.models import CacheEntry
+from retrieval.models import CacheEntry, QueryTrace
 from retrieval.query.config_hash import pair_hash
 from retrieval.query.exact_cache import keys_of_entry
+from retrieval.query.llm_cache import reply_key
 from tenants.context import current_tenant
 from tenants.redis_keys import redis_client
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
-
-    from retrieval.models import QueryTrace
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +30,8 @@ def evict_answer(trace: QueryTrace) -> None:
     tenant in force.
     """
     entry = _lock_entry(trace)
+    tenant_id, replies = current_tenant().id, _requests(trace, entry)
+    transaction.on_commit(lambda: _forget_replies(tenant_id, replies))
     if entry is None:
         return
     entry.evicted_at = entry.evicted_at or timezone.now()
@@ -37,7 +39,6 @@ def evict_answer(trace: QueryTrace) -> None:
     if pair and pair not in entry.not_for:
         entry.not_for.append(pair)
     entry.save(update_fields=["evicted_at", "not_for"])
-    tenant_id = current_tenant().id
     transaction.on_commit(lambda: _forget(tenant_id, entry.id))
 
 
@@ -54,6 +55,24 @@ def _lock_entry(trace: QueryTrace) -> CacheEntry | None:
     if trace.cache_entry_id is None:
         return None
     return CacheEntry.objects.select_for_update().filter(pk=trace.cache_entry_id).first()
+
+
+def _requests(trace: QueryTrace, entry: CacheEntry | None) -> list[str]:
+    """What models were asked for the answer, here or when it was made: as the LLM cache names it."""
+    made = QueryTrace.objects.filter(pk=entry.trace_id).first() if entry else None
+    spans = [span for one in (trace, made) if one for span in one.spans]
+    return [span["request"] for span in spans if span.get("what") == "llm" and "request" in span]
+
+
+def _forget_replies(tenant_id: int, requests: Sequence[str]) -> None:
+    """Or the model's reply would come back, word for word."""
+    if not requests:
+        return
+    try:
+        with redis_client() as client:
+            client.unlink(*(reply_key(tenant_id, request) for request in requests))
+    except redis.RedisError as error:
+        log.warning("model reply left in Redis", reason=type(error).__name__)
 
 
 def _pair(trace: QueryTrace, entry: CacheEntry) -> str:

@@ -37,6 +37,16 @@ async def test_a_rated_answer_is_not_given_again(asker):
     assert await model_calls(asker) == 2
 
 
+async def test_the_models_own_reply_is_forgotten_too(asker):
+    query = replace(asker.tenant.query, llm_cache=True)
+    asker = replace(asker, tenant=replace(asker.tenant, query=query))
+    given = await ask(asker)
+    await rate(asker, await ask(asker))
+    again = await ask(asker)
+    assert (given["cache"], again["cache"]) == ("none", "none")
+    assert await model_calls(asker) == 2
+
+
 async def test_the_rating_of_a_hit_evicts_the_entry_that_it_came_from(asker):
     await ask(asker)
     await rate(asker, await ask(asker))

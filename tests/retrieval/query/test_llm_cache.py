@@ -9,7 +9,7 @@ import pytest
 
 from retrieval.query.asking import Prompt
 from retrieval.query.budget import Purse
-from retrieval.query.llm_cache import _key
+from retrieval.query.llm_cache import _digest, reply_key
 from retrieval.query.request import AnswerRequest
 from retrieval.query.routing import Choice
 from retrieval.query.run import Run
@@ -101,7 +101,7 @@ def key(caller, *, model=MODEL, content="hello", **parameters):
     run = Run(caller, AnswerRequest("q"), "q", Purse())
     endpoint = caller.tenant.endpoint
     prompt = Prompt((Message("user", content),), **{"max_tokens": 9, **parameters})
-    return _key(run, Choice(model, endpoint), prompt)
+    return reply_key(run.caller.tenant.id, _digest(Choice(model, endpoint), prompt))
 
 
 def test_a_key_is_of_one_tenant_and_of_all_that_is_sent(asker):

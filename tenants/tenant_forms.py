@@ -13,7 +13,6 @@ from tenants.models import Membership, Provider
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ragadmin.errors import RagadminError
     from tenants.models import Tenant
 
 SCOPE_LABELS = (
@@ -35,12 +34,6 @@ CONTINENTS = frozenset(
         "Indian", "Pacific",
     }
 )  # fmt: skip
-
-
-def explain(form: forms.Form, error: RagadminError) -> None:
-    """Shows a service's refusal at the field it is about."""
-    field = error.extra.get("field")
-    form.add_error(field if field in form.fields else None, error.message)
 
 
 class LevelsField(forms.MultipleChoiceField):

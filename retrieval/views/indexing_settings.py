@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRefresh
 
 from ragadmin.errors import Conflict, InvalidRequest
+from ragadmin.forms import add_error
 from retrieval.indexing import reindex
 from retrieval.indexing.left import retry_failing, with_text
 from retrieval.indexing.reindex_estimate import estimate
@@ -23,7 +24,6 @@ from retrieval.services.reindex import check_settings, start_reindex
 from tenants.access import TenantHttpRequest, tenant_page
 from tenants.context import tenant_context
 from tenants.models import AuditEvent
-from tenants.tenant_forms import explain
 
 if TYPE_CHECKING:
     from django.http import HttpResponse
@@ -55,7 +55,7 @@ def start(request: TenantHttpRequest, slug: str) -> HttpResponse:
     try:
         row = start_reindex(tenant=request.tenant, actor=request.user, **form.cleaned_data)
     except InvalidRequest as error:
-        explain(form, error)
+        add_error(form, error)
         return _page(request, form)
     if row.next_generation:
         messages.success(request, "Re-indexing has begun. Questions are answered meanwhile.")
@@ -105,7 +105,7 @@ def _estimate(request: TenantHttpRequest, form: IndexingForm) -> dict[str, Any] 
     try:
         wanted = check_settings(request.tenant, form.cleaned_data)
     except InvalidRequest as error:
-        explain(form, error)
+        add_error(form, error)
         return None
     tenant = request.tenant
     if reindex.is_wanted(tenant, wanted):

@@ -11,12 +11,13 @@ from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import trigger_client_event
 
 from ragadmin.errors import RagadminError
+from ragadmin.forms import add_error
 from retrieval.route_form import RouteForm, change_routes
 from retrieval.route_view import TIERS, known_models, preview_prompt, view_tiers
 from tenants.access import TenantHttpRequest, tenant_config, tenant_page
 from tenants.configure import update_tenant
 from tenants.query_forms import MODELS, QuerySettingsForm
-from tenants.tenant_forms import EndpointForm, explain
+from tenants.tenant_forms import EndpointForm
 from tenants.views.answers import go_to
 from tenants.views.query_settings import edit_query_settings, say_saved
 
@@ -59,7 +60,7 @@ def edit_routes(request: TenantHttpRequest, slug: str) -> HttpResponse:
             said = change_routes(request.tenant, form, request.user)
         except RagadminError as error:
             if error.extra.get("field") in form.fields:
-                explain(form, error)
+                add_error(form, error)
             else:
                 said, level = error.message, "error"
     wrong = form if form.errors else None

@@ -13,13 +13,14 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
 from ragadmin.errors import NotFound, PermissionDenied, RagadminError
+from ragadmin.forms import add_error
 from tenants.access import TenantHttpRequest, tenant_page
 from tenants.budget_figures import money
 from tenants.budget_view import LADDER_ROWS, Spender, find_spenders, resets
 from tenants.budgets import budget_figures, set_budgets
 from tenants.keys import limit_key
 from tenants.models import ApiKey
-from tenants.tenant_forms import KeyLimitsForm, LimitsForm, explain
+from tenants.tenant_forms import KeyLimitsForm, LimitsForm
 from tenants.views.answers import go_to
 from tenants.views.query_settings import say_saved
 
@@ -80,7 +81,7 @@ def _save(request: TenantHttpRequest, key: ApiKey | None, form: LimitsForm) -> b
                 said.append(_say_limit(key.questions_per_minute, data["questions_per_minute"]))
                 limit_key(key, data["questions_per_minute"], actor=request.user)
     except RagadminError as error:
-        explain(form, error)
+        add_error(form, error)
         return False
     whose = f"{key.name}: " if key else ""
     say_saved(request, [whose + words for words in said if words])

@@ -10,11 +10,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from ragadmin.errors import NotFound, RagadminError
+from ragadmin.forms import add_error
 from tenants.access import TenantHttpRequest, tenant_page
 from tenants.grants import granter_of_request
 from tenants.keys import issue_key, revoke_api_key
 from tenants.models import ApiKey
-from tenants.tenant_forms import KeyForm, explain
+from tenants.tenant_forms import KeyForm
 from tenants.views.answers import go_to
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def _create(request: TenantHttpRequest, form: KeyForm) -> str:
             tenant=request.tenant, **form.cleaned_data, granter=granter_of_request(request)
         )
     except RagadminError as error:
-        explain(form, error)
+        add_error(form, error)
         return ""
     return key
 

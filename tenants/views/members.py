@@ -10,11 +10,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from ragadmin.errors import NotFound, RagadminError
+from ragadmin.forms import add_error
 from tenants.access import TenantHttpRequest, tenant_page
 from tenants.grants import granter_of_request
 from tenants.members import change_member, invite_member, remove_member
 from tenants.models import Membership
-from tenants.tenant_forms import InviteForm, RoleForm, explain
+from tenants.tenant_forms import InviteForm, RoleForm
 from tenants.views.answers import go_to
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def _invite(request: TenantHttpRequest, form: InviteForm) -> tuple[Membership | 
             tenant=request.tenant, **form.cleaned_data, granter=granter_of_request(request)
         )
     except RagadminError as error:
-        explain(form, error)
+        add_error(form, error)
         return None, ""
 
 
@@ -71,7 +72,7 @@ def _change(request: TenantHttpRequest, found: Membership, form: RoleForm) -> bo
     try:
         change_member(member=found, **form.cleaned_data, granter=granter_of_request(request))
     except RagadminError as error:
-        explain(form, error)
+        add_error(form, error)
         return False
     return True
 

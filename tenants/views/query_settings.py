@@ -9,11 +9,11 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from ragadmin.errors import RagadminError
+from ragadmin.forms import add_error
 from tenants.access import tenant_config
 from tenants.configure import update_tenant
 from tenants.query_forms import QuerySettingsForm, say_changes, values_of, with_defaults
 from tenants.query_words import WORDS
-from tenants.tenant_forms import explain
 from tenants.views.answers import go_to
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _save(request: TenantHttpRequest, form: QuerySettingsForm) -> bool:
     try:
         update_tenant(tenant=request.tenant, actor=request.user, **form.changes())
     except RagadminError as error:
-        explain(form, error)
+        add_error(form, error)
         return False
     after = values_of(tenant_config(request.tenant), form.names)
     say_saved(request, say_changes(before, after))

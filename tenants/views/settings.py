@@ -9,10 +9,11 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
 from ragadmin.errors import RagadminError
+from ragadmin.forms import add_error
 from tenants.access import TenantHttpRequest, tenant_page
 from tenants.configure import update_tenant
 from tenants.query_forms import SEARCH
-from tenants.tenant_forms import SettingsForm, explain, time_zones
+from tenants.tenant_forms import SettingsForm, time_zones
 from tenants.views.answers import go_to
 from tenants.views.query_settings import edit_query_settings, say_saved
 
@@ -37,7 +38,7 @@ def _save(request: TenantHttpRequest, form: SettingsForm) -> bool:
     try:
         row = update_tenant(tenant=request.tenant, actor=request.user, **form.cleaned_data)
     except RagadminError as error:
-        explain(form, error)
+        add_error(form, error)
         return False
     say_saved(request, form.say_changes(before, SettingsForm.values_of(row)))
     return True

@@ -1,12 +1,16 @@
-"""What happens while a question is answered, as typed values. Each surface renders them its own way."""
+"""What happens while a question is answered, as typed values, each of which a surface renders its own
+way; and the bridge to whoever keeps the books of it (`ledger`, `answer_listeners`)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ragadmin.errors import RagadminError
+    from retrieval.query.run import Run
     from retrieval.types import Citation
 
 
@@ -45,3 +49,25 @@ class AnswerFailed:
 
 
 AnswerEvent = StageStarted | TokenAdded | CitationsFound | AnswerDone | AnswerFailed
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Statements that are part of the transaction that changes a trace, so that the books are never
+    ahead of it or behind. Empty: nobody keeps any.
+
+    Each takes `answer_ids`, a list of traces of the tenant in force.
+    """
+
+    # These were completed, however they ended.
+    completed: LiteralString = ""
+    # Their thumbs changed: by `up` and `down`, each -1, 0 or 1.
+    rated: LiteralString = ""
+    # A hit of the cache was answered in full as well, and the verdict is on the trace.
+    sampled: LiteralString = ""
+
+
+# Filled by the app that keeps the books, when Django starts.
+ledger = Ledger()
+# Called with each run that was stored, after its transaction. They must not wait, nor fail.
+answer_listeners: list[Callable[[Run], None]] = []

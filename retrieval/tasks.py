@@ -16,6 +16,8 @@ from kombu.exceptions import KombuError
 
 from ragadmin.celery import app
 from ragadmin.errors import SchemaMissing, TenantGone
+from retrieval import events
+from retrieval.bookkeeping import book
 from retrieval.indexing import queue, sync_jobs
 from retrieval.models import QueryTrace
 from tenants.context import tenant_context
@@ -267,11 +269,18 @@ def mark_interrupted() -> None:
 def _mark_interrupted(tenant: Tenant) -> None:
     before = timezone.now() - LONGEST_ANSWER
     with tenant_context(tenant):
-        QueryTrace.objects.filter(status=QueryTrace.Status.RUNNING, created_at__lt=before).update(
+        running = QueryTrace.objects.filter(
+            status=QueryTrace.Status.RUNNING, created_at__lt=before
+        ).select_for_update()
+        ids = list(running.values_list("id", flat=True))
+        if not ids:
+            return
+        QueryTrace.objects.filter(id__in=ids).update(
             status=QueryTrace.Status.FAILED,
             error_code="interrupted",
             error_message="The process that answered this question stopped before it was done.",
         )
+        book(events.ledger.completed, ids)
 
 
 @worker_init.connect

@@ -103,6 +103,8 @@ class Caller:
     questions_per_minute: int | None = None
     # May try other settings than those saved: an admin's session, or a key with the scope admin.
     may_tune: bool = False
+    # Made up by simulate_traffic: measured like all others, and marked.
+    is_simulated: bool = False
 
     @property
     def budgets(self) -> tuple[BudgetLimit, ...]:

@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "ragadmin",
     "tenants",
     "retrieval",
+    "monitoring",
 ]
 
 # The console's list. The hot routes (retrieval.query.http) have their own short one.

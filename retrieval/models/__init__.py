@@ -7,6 +7,7 @@ another node. Rows belong to the tenant in force by the database's own default.
 from __future__ import annotations
 
 from retrieval.models.documents import LISTED_BY, Chunk, Document, TermFrequency
+from retrieval.models.evaluation import Evaluation, GoldenQuestion
 from retrieval.models.queries import CacheEntry, Conversation, Feedback, QueryTrace
 from retrieval.models.sources import Source, SyncError, SyncRun
 
@@ -16,7 +17,9 @@ __all__ = [
     "Chunk",
     "Conversation",
     "Document",
+    "Evaluation",
     "Feedback",
+    "GoldenQuestion",
     "QueryTrace",
     "Source",
     "SyncError",

@@ -38,6 +38,8 @@ class QueryTrace(TenantModel):
     api_key_id = models.UUIDField(null=True)
     asked_by = models.CharField(max_length=254, blank=True, default="", db_default="")
     access_levels = ArrayField(models.CharField(max_length=40))
+    # Asked by simulate_traffic, and by no person or program.
+    is_simulated = models.BooleanField(default=False, db_default=False)
     status = models.CharField(max_length=10, choices=Status.choices, db_default=Status.RUNNING)
     error_code = models.CharField(max_length=40, blank=True, default="", db_default="")
     error_message = models.TextField(blank=True, default="", db_default="")
@@ -51,6 +53,8 @@ class QueryTrace(TenantModel):
     model = models.CharField(max_length=120, blank=True, default="", db_default="")
     tier = models.CharField(max_length=20, blank=True, default="", db_default="")
     route_reason = models.CharField(max_length=300, blank=True, default="", db_default="")
+    # The messages as the model was sent them: [{"role", "content"}]; null where none was asked.
+    prompt = models.JSONField(null=True)
     # A follow-up as a question that stands by itself.
     standalone_question = models.TextField(blank=True, default="", db_default="")
     # Which model was tried and why: retrieval.types.RouteDecision.as_json().
@@ -158,17 +162,58 @@ class CacheEntry(TenantModel):
 
 
 class Feedback(TenantModel):
+    """How an answer was rated, and what came of it."""
+
     class Rating(models.TextChoices):
         UP = "up"
         DOWN = "down"
+
+    class Status(models.TextChoices):
+        OPEN = "open"
+        FIXED = "fixed"
+        DISMISSED = "dismissed"
+
+    class Diagnosis(models.TextChoices):
+        NOT_IN_CORPUS = "not_in_corpus"
+        NOT_RETRIEVED = "not_retrieved"
+        RANKED_OUT = "ranked_out"
+        COMPRESSED_AWAY = "compressed_away"
+        IGNORED = "ignored"
+        STALE = "stale"
+        NOT_PERMITTED = "not_permitted"
 
     trace = models.OneToOneField(QueryTrace, primary_key=True, on_delete=models.CASCADE)
     rating = models.CharField(max_length=4, choices=Rating.choices)
     reason = models.CharField(max_length=40, blank=True, default="")
     comment = models.TextField(blank=True, default="")
     rated_by = models.CharField(max_length=254, blank=True, default="")
+    # Of a thumbs-down: where the answer was lost, found by retrieval.diagnosis. Empty: not looked yet.
+    diagnosis = models.CharField(
+        max_length=20, choices=Diagnosis.choices, blank=True, default="", db_default=""
+    )
+    # What it rests on: {"document_id", "chunk_id", "path", "access_level", "evidence", "explanation"}.
+    diagnosis_detail = models.JSONField(default=dict, db_default=EMPTY_OBJECT)  # pyright: ignore[reportCallIssue]
+    diagnosed_at = models.DateTimeField(null=True)
+    status = models.CharField(
+        max_length=10, choices=Status.choices, default=Status.OPEN, db_default=Status.OPEN
+    )
+    resolved_at = models.DateTimeField(null=True)
+    resolved_by = models.CharField(max_length=254, blank=True, default="", db_default="")
+    # The question asked again after a fix, for the person who rated; and when they saw it.
+    new_trace_id = models.UUIDField(null=True)
+    seen_at = models.DateTimeField(null=True)
+    golden_question_id = models.UUIDField(null=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["tenant_id", "status", "-created_at"],
+                name="feedback_to_review",
+                condition=models.Q(rating="down"),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.rating

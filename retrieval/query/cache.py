@@ -12,7 +12,7 @@ from retrieval.query.embed import question_vector
 from retrieval.query.exact_cache import Published
 from retrieval.query.keep_answer import CacheHit, Kept
 from retrieval.query.proof import find_again, fingerprint
-from retrieval.query.record import store_whole
+from retrieval.query.record import store_whole, tell_listeners
 from retrieval.query.retrieve import search_at_once
 from tenants.pool import tenant_transaction
 
@@ -60,6 +60,7 @@ async def serve_exact(run: Run) -> bool:
         run.corpus_revision = found.revision
         take_over(run, found.answer, found.answer.hits, kind="exact")
         await store_whole(connection, run)
+    tell_listeners(run)
     return True
 
 

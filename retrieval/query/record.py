@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg import sql
 
 from ragadmin.errors import NotFound
+from retrieval import events
 from retrieval.query.keep_answer import keep, publish
 from retrieval.query.pricing import sum_up
 from retrieval.query.request import HISTORY_TURNS
@@ -19,15 +20,16 @@ if TYPE_CHECKING:
     from retrieval.query.request import AnswerRequest
     from retrieval.query.run import Run
     from retrieval.types import Hit
-    from tenants.pool import Connection
+    from tenants.pool import Connection, Statement
 
 # Of the passages that were near but not used, so many are worth their place in the trace.
 MOST_DROPPED = 20
 ASKED = (
     "id", "conversation_id", "user_id", "api_key_id", "asked_by", "access_levels", "question",
+    "is_simulated",
 )  # fmt: skip
 ANSWERED = (
-    "status", "error_code", "error_message", "standalone_question", "answer", "citations", "hits",
+    "status", "error_code", "error_message", "prompt", "standalone_question", "answer", "citations", "hits",
     "dropped", "spans", "model", "tier", "route_reason", "route", "budget_step", "cache", "cache_entry_id",
     "cache_similarity", "cached_at", "degraded", "abstained", "similarity_avg", "similarity_max",
     "input_tokens", "output_tokens", "cost_usd", "total_cost_usd", "calls", "saved", "saved_usd",
@@ -86,6 +88,8 @@ async def store_whole(connection: Connection, run: Run) -> None:
     await _join_conversation(connection, run)
     _close(run)
     await connection.execute(INSERT_WHOLE, {**_asked(run), **_answered(run)})
+    for statement, values in _booked(run):
+        await connection.execute(statement, values)
     await run.purse.settle(connection, run.id, run.outcome.calls)
     run.is_stored = True
 
@@ -95,7 +99,8 @@ async def finish_trace(run: Run) -> None:
     _close(run)
     # First, so that the trace has the entry that it made.
     kept, keeping = keep(run)
-    statements = [*keeping, (UPDATE_ANSWERED, {"id": run.id, **_answered(run)})]
+    answered: Statement = (UPDATE_ANSWERED, {"id": run.id, **_answered(run)})
+    statements = [*keeping, answered, *_booked(run)]
     if not run.purse.has_to_settle(run.id, run.outcome.calls):
         await write_at_once(run.caller.tenant, statements)
     else:
@@ -106,6 +111,17 @@ async def finish_trace(run: Run) -> None:
             await run.purse.settle(connection, run.id, run.outcome.calls)
     if kept:
         await publish(run, kept)
+    tell_listeners(run)
+
+
+def tell_listeners(run: Run) -> None:
+    for listener in events.answer_listeners:
+        listener(run)
+
+
+def _booked(run: Run) -> list[Statement]:
+    booked = events.ledger.completed
+    return [(sql.SQL(booked), {"answer_ids": [run.id]})] if booked else []
 
 
 def _close(run: Run) -> None:
@@ -153,6 +169,7 @@ def _asked(run: Run) -> dict[str, Any]:
         "asked_by": caller.label,
         "access_levels": list(caller.access_levels),
         "question": run.request.question,
+        "is_simulated": caller.is_simulated,
     }
 
 
@@ -163,6 +180,7 @@ def _answered(run: Run) -> dict[str, Any]:
         "status": outcome.status,
         "error_code": outcome.error_code,
         "error_message": outcome.error_message,
+        "prompt": json.dumps(outcome.prompt) if outcome.prompt else None,
         "standalone_question": rewritten,
         "answer": outcome.answer,
         "citations": json.dumps([citation.as_json() for citation in outcome.citations]),

@@ -37,6 +37,8 @@ class Outcome:
     # As the model was shown them, and those that came near: what became of each.
     hits: Sequence[Hit] = ()
     dropped: Sequence[Dropped] = ()
+    # The messages as the model that answered was sent them.
+    prompt: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     spans: Sequence[Span] = ()
     route: RouteDecision | None = None
     # Of the generation alone; `calls` has everything that was paid for.

@@ -16,8 +16,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from psycopg import sql
 
 from ragadmin.errors import RagadminError
+from retrieval import events
 from retrieval.providers import extractive
 from retrieval.providers.per_loop import PerLoop
 from retrieval.query import routing
@@ -185,4 +187,6 @@ async def _store(hit: Run, fresh: Run, compared: Comparison) -> None:
     values = {"id": hit.id, "verdict": compared.verdict, "shadow": json.dumps(shadow)}
     async with tenant_transaction(hit.caller.tenant) as connection:
         await connection.execute(STORE, values)
+        if events.ledger.sampled:
+            await connection.execute(sql.SQL(events.ledger.sampled), {"answer_ids": [hit.id]})
         await fresh.purse.settle(connection, fresh.id, calls)

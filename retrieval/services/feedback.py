@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ragadmin.errors import InvalidRequest, NotFound
+from retrieval import events
+from retrieval.bookkeeping import book
 from retrieval.models import Feedback, QueryTrace
 from retrieval.services.cache import allow_answer, evict_answer
 
@@ -30,15 +32,24 @@ def rate_answer(
     """
     comment = comment.strip().replace("\x00", "")
     _check(rating, reason, comment)
-    trace = QueryTrace.objects.filter(id=trace_id).first()
+    # Two who rate it at once: the second replaces what the first said, in the books as well.
+    trace = QueryTrace.objects.select_for_update(of=("self",)).filter(id=trace_id).first()
     if trace is None:
         raise NotFound("There is no such answer.")
+    before = Feedback.objects.filter(trace_id=trace_id).first()
     feedback, _ = Feedback.objects.update_or_create(
         trace_id=trace_id,
         defaults={"rating": rating, "reason": reason, "comment": comment, "rated_by": rated_by},
     )
+    change = {value: (rating == value) - _was(before, value) for value in Feedback.Rating.values}
+    if any(change.values()):
+        book(events.ledger.rated, [trace_id], **change)
     (evict_answer if rating == Feedback.Rating.DOWN else allow_answer)(trace)
     return feedback
+
+
+def _was(feedback: Feedback | None, rating: str) -> bool:
+    return feedback is not None and feedback.rating == rating
 
 
 def _check(rating: str, reason: str, comment: str) -> None:

@@ -1,0 +1,40 @@
+"""The public schema's numbers: what was asked, how fast, how good and what it cost. No customer text."""
+
+from __future__ import annotations
+
+from monitoring.models.alerts import Alert, AlertRule, Notification, Notifier, SyncOutcome
+from monitoring.models.metrics import QueryMetric, RollupState
+from monitoring.models.reports import DailyReport
+from monitoring.models.usage import (
+    DailySpending,
+    DailyUsage,
+    HourlySpending,
+    HourlyUsage,
+    RecentUsage,
+    SpendingRow,
+    TotalSpending,
+    TotalUsage,
+    UsageRow,
+)
+from monitoring.models.views import SavedView
+
+__all__ = [
+    "Alert",
+    "AlertRule",
+    "DailyReport",
+    "DailySpending",
+    "DailyUsage",
+    "HourlySpending",
+    "HourlyUsage",
+    "Notification",
+    "Notifier",
+    "QueryMetric",
+    "RecentUsage",
+    "RollupState",
+    "SavedView",
+    "SpendingRow",
+    "SyncOutcome",
+    "TotalSpending",
+    "TotalUsage",
+    "UsageRow",
+]

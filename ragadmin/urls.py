@@ -23,9 +23,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="api-docs",
     ),
     path("api/v1/", include("tenants.api_urls")),
+    path("api/v1/", include("monitoring.api_urls")),
     path("api/v1/", include("retrieval.api_urls")),
     re_path(r"^api/", UnknownRoute.as_view()),
     path("", include("tenants.urls")),
+    path("", include("monitoring.urls")),
     path("", include("retrieval.urls")),
 ]
 

@@ -1,0 +1,3 @@
+"""What Celery runs to keep the figures."""
+
+from __future__ import annotations

@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_celery_beat",
     "django_htmx",
+    "chartkick.django",  # the static files of Chart.js
     "csp",
     "ragadmin",
     "tenants",
@@ -224,6 +225,11 @@ RERANKER_MODEL = env.read_str("RAGADMIN_RERANKER_MODEL")
 RERANKER_API_KEY = env.read_str("RAGADMIN_RERANKER_API_KEY")
 # Further kinds of embedding model, by the first part of their names: a class that takes the rest.
 MORE_EMBEDDERS: dict[str, str] = {}
+
+# Whoever sends it may read /metrics; an operator's key may too.
+METRICS_TOKEN = env.read_str("METRICS_TOKEN")
+# Traces of answers go there by OTLP over HTTP. Without it nothing of OpenTelemetry is even loaded.
+OTEL_ENDPOINT = env.read_url("OTEL_EXPORTER_OTLP_ENDPOINT", schemes=("http", "https"))
 
 LOGGING_CONFIG = None
 logs.configure(debug=DEBUG)

@@ -53,6 +53,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('tenant_id', models.BigIntegerField(db_default=django.db.models.functions.comparison.Cast(models.Func(models.Value('ragadmin.tenant_id'), function='current_setting'), models.BigIntegerField()), editable=False)),
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('key', models.CharField(max_length=64)),
                 ('question', models.TextField()),
                 ('access_levels', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), size=None)),
                 ('expected_paths', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), db_default=[], default=list, size=None)),
@@ -134,6 +135,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='goldenquestion',
             index=models.Index(fields=['tenant_id', '-created_at'], name='golden_newest'),
+        ),
+        migrations.AddConstraint(
+            model_name='goldenquestion',
+            constraint=models.UniqueConstraint(fields=('tenant_id', 'key'), name='golden_once'),
         ),
         migrations.RunSQL(STATISTICS, migrations.RunSQL.noop),
         *(migrations.RunSQL(row_level_security(table), migrations.RunSQL.noop) for table in SECURED),

@@ -15,6 +15,8 @@ class GoldenQuestion(TenantModel):
     """A question with what is expected of its answer. Of the expectations any may be left empty."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    # SHA-256 of the question as it is compared and its levels: none is there twice.
+    key = models.CharField(max_length=64)
     question = models.TextField()
     # The caller that it is asked as.
     access_levels = ArrayField(models.CharField(max_length=40))
@@ -26,7 +28,7 @@ class GoldenQuestion(TenantModel):
     # The documents hold no answer, and the right thing is to say so.
     must_abstain = models.BooleanField(default=False, db_default=False)
     note = models.TextField(blank=True, default="", db_default="")
-    # "hand", "trace" or "csv"; the trace that it was made of.
+    # "hand", "trace", "csv" or "api"; the trace that it was made of.
     origin = models.CharField(max_length=10, default="hand", db_default="hand")
     trace_id = models.UUIDField(null=True)
     is_active = models.BooleanField(default=True, db_default=True)
@@ -35,6 +37,7 @@ class GoldenQuestion(TenantModel):
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant_id", "key"], name="golden_once")]
         indexes = [models.Index(fields=["tenant_id", "-created_at"], name="golden_newest")]
 
     def __str__(self) -> str:

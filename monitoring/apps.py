@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class MonitoringConfig(AppConfig):
@@ -10,3 +11,7 @@ class MonitoringConfig(AppConfig):
         from monitoring.intake import keep_books
 
         keep_books()
+        if settings.OTEL_ENDPOINT:
+            from monitoring.telemetry import listen
+
+            listen(settings.OTEL_ENDPOINT)

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from monitoring.views.metrics import metrics
 from ragadmin import health_views
 from ragadmin.drf import UnknownRoute
 
@@ -12,6 +13,7 @@ OPEN_TO_ALL = {"permission_classes": (), "authentication_classes": ()}
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health_views.live),
     path("readyz", health_views.ready),
+    path("metrics", metrics, name="metrics"),
     path("django-admin/", admin.site.urls),
     path("accounts/", include("tenants.account_urls")),
     path("api/schema/", SpectacularAPIView.as_view(**OPEN_TO_ALL), name="api-schema"),

@@ -13,6 +13,7 @@ from tenants.models import (
     BudgetPeriod,
     BudgetReservation,
     DocumentJob,
+    EvaluationJob,
     IsolationRun,
     Membership,
     ModelPrice,
@@ -126,6 +127,12 @@ class SyncJobRows(ShownRows):
 @admin.register(DocumentJob)
 class DocumentJobRows(ShownRows):
     list_display = ("tenant", "document_id", "priority", "attempts", "available_at", "lease_holder")
+    list_select_related = ("tenant",)
+
+
+@admin.register(EvaluationJob)
+class EvaluationJobRows(ShownRows):
+    list_display = ("tenant", "evaluation_id", "attempts", "available_at", "lease_holder")
     list_select_related = ("tenant",)
 
 

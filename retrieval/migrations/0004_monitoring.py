@@ -45,7 +45,6 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
                 ('started_at', models.DateTimeField(null=True)),
                 ('finished_at', models.DateTimeField(null=True)),
-                ('alive_at', models.DateTimeField(null=True)),
             ],
         ),
         migrations.CreateModel(
@@ -68,6 +67,16 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
             ],
+        ),
+        migrations.AddField(
+            model_name='feedback',
+            name='ask_again_error',
+            field=models.CharField(blank=True, db_default='', default='', max_length=300),
+        ),
+        migrations.AddField(
+            model_name='feedback',
+            name='asked_again_at',
+            field=models.DateTimeField(null=True),
         ),
         migrations.AddField(
             model_name='feedback',
@@ -113,6 +122,11 @@ class Migration(migrations.Migration):
             model_name='feedback',
             name='status',
             field=models.CharField(choices=[('open', 'Open'), ('fixed', 'Fixed'), ('dismissed', 'Dismissed')], db_default='open', default='open', max_length=10),
+        ),
+        migrations.AddField(
+            model_name='querytrace',
+            name='gap_ignored',
+            field=models.BooleanField(db_default=False, default=False),
         ),
         migrations.AddField(
             model_name='querytrace',

@@ -73,8 +73,6 @@ class Evaluation(TenantModel):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
-    # Its worker lives as long as it renews this.
-    alive_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [models.Index(fields=["tenant_id", "-created_at"], name="evaluation_newest")]

@@ -37,6 +37,7 @@ SETTINGS = (
     "raised_threshold",
     "timezone",
     "questions_per_minute",
+    "evaluates_nightly",
 )
 
 

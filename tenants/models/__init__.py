@@ -19,7 +19,7 @@ from tenants.models.tenant import (
     TenantQuerySet,
     default_access_levels,
 )
-from tenants.models.work import DocumentJob, SchemaVersion, SyncJob, SyncSchedule
+from tenants.models.work import DocumentJob, EvaluationJob, SchemaVersion, SyncJob, SyncSchedule
 
 __all__ = [
     "ApiKey",
@@ -28,6 +28,7 @@ __all__ = [
     "BudgetPeriod",
     "BudgetReservation",
     "DocumentJob",
+    "EvaluationJob",
     "IsolationComparison",
     "IsolationRun",
     "Membership",

@@ -112,6 +112,13 @@ class Tenant(models.Model):
     next_started_at = models.DateTimeField(null=True, editable=False)
     # From then on chunks of other generations than these two are deleted; null: there are none.
     stale_chunks_at = models.DateTimeField(null=True, editable=False)
+    # Answers were rated down since then, and nobody has looked yet where they were lost; null: none.
+    undiagnosed_at = models.DateTimeField(null=True, editable=False)
+    # Complete, it waits for somebody to switch, who may try it on the golden questions before.
+    next_is_held = models.BooleanField(default=False, db_default=False, editable=False)
+    # Golden questions are asked every night. Null: there are none, or nobody wants it.
+    evaluates_nightly = models.BooleanField(default=True, db_default=True)
+    evaluation_due_at = models.DateTimeField(null=True, editable=False)
     # Raised in the transaction that changes any document, so that readers can tell old from new.
     corpus_revision = models.BigIntegerField(default=0, db_default=0)
     last_served_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -131,6 +138,16 @@ class Tenant(models.Model):
                 fields=["stale_chunks_at"],
                 name="tenant_stale_chunks",
                 condition=models.Q(stale_chunks_at__isnull=False),
+            ),
+            models.Index(
+                fields=["undiagnosed_at"],
+                name="tenant_undiagnosed",
+                condition=models.Q(undiagnosed_at__isnull=False),
+            ),
+            models.Index(
+                fields=["evaluation_due_at"],
+                name="tenant_evaluation_due",
+                condition=models.Q(evaluation_due_at__isnull=False),
             ),
         ]
 

@@ -131,3 +131,27 @@ class SyncJob(Leased):
 
     if TYPE_CHECKING:
         tenant_id: int
+
+
+class EvaluationJob(Leased):
+    """A run over a tenant's golden questions that is not over; one of a tenant goes on at a time.
+
+    Ids only, as DocumentJob.
+    """
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE)
+    evaluation_id = models.UUIDField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "evaluation_id"], name="one_job_an_evaluation"
+            )
+        ]
+        indexes = [models.Index(fields=["available_at", "id"], name="evaluation_job_available")]
+
+    def __str__(self) -> str:
+        return f"evaluation {self.evaluation_id}"
+
+    if TYPE_CHECKING:
+        tenant_id: int

@@ -107,6 +107,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('snapshot', models.TextField(blank=True, default='')),
+                ('cluster', models.CharField(blank=True, default='', max_length=40)),
                 ('rolled_up_at', models.DateTimeField(null=True)),
                 ('metrics', models.BigIntegerField(default=0)),
             ],
@@ -141,12 +142,22 @@ class Migration(migrations.Migration):
                 ('value', models.FloatField(null=True)),
                 ('worst_value', models.FloatField(null=True)),
                 ('count', models.BigIntegerField(default=0)),
-                ('detail', models.JSONField(default=dict)),
                 ('opened_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('fine_since', models.DateTimeField(null=True)),
                 ('resolved_at', models.DateTimeField(null=True)),
+                ('ended_by', models.CharField(blank=True, default='', max_length=100)),
                 ('notified_at', models.DateTimeField(null=True)),
                 ('tenant', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, to='tenants.tenant')),
                 ('rule', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='monitoring.alertrule')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='AlertMute',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('until', models.DateTimeField()),
+                ('rule', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='monitoring.alertrule')),
+                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='tenants.tenant')),
             ],
         ),
         migrations.CreateModel(
@@ -288,7 +299,9 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=100)),
                 ('kind', models.CharField(choices=[('email', 'Email'), ('webhook', 'Webhook'), ('slack', 'Slack')], max_length=10)),
                 ('target', models.TextField()),
+                ('url_encrypted', models.TextField(blank=True, default='')),
                 ('secret_encrypted', models.TextField(blank=True, default='')),
+                ('sends_alerts', models.BooleanField(default=True)),
                 ('sends_reports', models.BooleanField(default=False)),
                 ('is_enabled', models.BooleanField(default=True)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
@@ -307,7 +320,6 @@ class Migration(migrations.Migration):
                 ('last_error', models.CharField(blank=True, default='', max_length=300)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
                 ('sent_at', models.DateTimeField(null=True)),
-                ('alert', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, to='monitoring.alert')),
                 ('notifier', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='monitoring.notifier')),
             ],
         ),
@@ -440,6 +452,14 @@ class Migration(migrations.Migration):
             model_name='alert',
             index=models.Index(fields=['tenant', '-opened_at'], name='alerts_newest'),
         ),
+        migrations.AddIndex(
+            model_name='alert',
+            index=models.Index(condition=models.Q(('resolved_at', None)), fields=['tenant'], name='alerts_open'),
+        ),
+        migrations.AddConstraint(
+            model_name='alertmute',
+            constraint=models.UniqueConstraint(fields=('rule', 'tenant'), name='one_mute_a_rule'),
+        ),
         migrations.AddConstraint(
             model_name='alert',
             constraint=models.UniqueConstraint(condition=models.Q(('resolved_at', None)), fields=('rule', 'tenant'), name='one_open_alert', nulls_distinct=False),
@@ -451,6 +471,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='notifier',
             constraint=models.UniqueConstraint(fields=('tenant', 'name'), name='one_notifier_a_name', nulls_distinct=False),
+        ),
+        migrations.AddIndex(
+            model_name='notification',
+            index=models.Index(fields=['notifier', '-created_at'], name='notifications_newest'),
         ),
         migrations.AddIndex(
             model_name='notification',

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitoring.models.alerts import Alert, AlertRule, Notification, Notifier, SyncOutcome
+from monitoring.models.alerts import Alert, AlertMute, AlertRule, Notification, Notifier, SyncOutcome
 from monitoring.models.metrics import QueryMetric, RollupState
 from monitoring.models.reports import DailyReport
 from monitoring.models.usage import (
@@ -20,6 +20,7 @@ from monitoring.models.views import SavedView
 
 __all__ = [
     "Alert",
+    "AlertMute",
     "AlertRule",
     "DailyReport",
     "DailySpending",

@@ -23,10 +23,12 @@ class Notifier(models.Model):
     tenant = models.ForeignKey(Tenant, null=True, blank=True, on_delete=models.CASCADE)
     name = models.CharField(max_length=100)
     kind = models.CharField(max_length=10, choices=Kind.choices)
-    # Addresses, one a line; or a URL.
+    # Addresses, one a line; of a URL, which is a credential itself, only what may be shown.
     target = models.TextField()
+    url_encrypted = models.TextField(blank=True, default="")
     # Webhooks are signed with it.
     secret_encrypted = models.TextField(blank=True, default="")
+    sends_alerts = models.BooleanField(default=True)
     sends_reports = models.BooleanField(default=False)
     is_enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -117,9 +119,13 @@ class Alert(models.Model):
     worst_value = models.FloatField(null=True)
     # How many the value rests on.
     count = models.BigIntegerField(default=0)
-    detail = models.JSONField(default=dict)
     opened_at = models.DateTimeField(db_default=Now())
+    # Since when the figure is better than the level says (monitoring.levels.CALM).
+    fine_since = models.DateTimeField(null=True)
     resolved_at = models.DateTimeField(null=True)
+    # Empty: the figure was fine again. Else why nobody looks at it any more.
+    ended_by = models.CharField(max_length=100, blank=True, default="")
+    # When it was told last, or would have been if nobody had muted it.
     notified_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -131,13 +137,37 @@ class Alert(models.Model):
                 nulls_distinct=False,
             )
         ]
-        indexes = [models.Index(fields=["tenant", "-opened_at"], name="alerts_newest")]
+        indexes = [
+            models.Index(fields=["tenant", "-opened_at"], name="alerts_newest"),
+            models.Index(
+                fields=["tenant"], condition=models.Q(resolved_at=None), name="alerts_open"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.rule} {self.level} since {self.opened_at}"
 
     if TYPE_CHECKING:
+        rule_id: uuid.UUID
         tenant_id: int | None
+
+
+class AlertMute(models.Model):
+    """Until when a tenant's own notifiers keep still about a rule that is the operator's."""
+
+    rule = models.ForeignKey(AlertRule, on_delete=models.CASCADE)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE)
+    until = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["rule", "tenant"], name="one_mute_a_rule")]
+
+    def __str__(self) -> str:
+        return f"{self.rule} until {self.until}"
+
+    if TYPE_CHECKING:
+        rule_id: uuid.UUID
+        tenant_id: int
 
 
 class Notification(models.Model):
@@ -150,10 +180,9 @@ class Notification(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     notifier = models.ForeignKey(Notifier, on_delete=models.CASCADE)
-    alert = models.ForeignKey(Alert, null=True, on_delete=models.CASCADE)
-    # "alert.opened", "alert.changed", "alert.still_open", "alert.resolved", "report" or "test".
+    # A key of monitoring.outbox.WRITERS, which makes the message of the payload.
     event = models.CharField(max_length=20)
-    # What is sent, of which an alert's holds numbers and names only.
+    # Numbers and names only.
     payload = models.JSONField(default=dict)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -168,11 +197,15 @@ class Notification(models.Model):
                 fields=["next_attempt_at"],
                 condition=models.Q(status="waiting"),
                 name="notifications_due",
-            )
+            ),
+            models.Index(fields=["notifier", "-created_at"], name="notifications_newest"),
         ]
 
     def __str__(self) -> str:
         return f"{self.event} to {self.notifier}: {self.status}"
+
+    if TYPE_CHECKING:
+        notifier_id: uuid.UUID
 
 
 class SyncOutcome(models.Model):

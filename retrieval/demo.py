@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOADED = "demo.loaded"
+HANDBOOK, PYTHON_REFERENCE = "handbook", "python-reference"
 # Whom the handbook's pages for people who run ragadmin are meant for.
 INTERNAL_PAGES = frozenset({"operator.md", "deployment.md", "security.md"})
 # Topics of the Python language reference, by the folder they get. Left out are those that
@@ -53,14 +54,14 @@ class DemoFile:
 
 def demo_is_wanted() -> bool:
     """Until it was loaded once; not in an installation that already has tenants of its own."""
-    others = Tenant.objects.customers().exclude(slug__in=["handbook", "python-reference"])
+    others = Tenant.objects.customers().exclude(slug__in=[HANDBOOK, PYTHON_REFERENCE])
     return not others.exists() and not AuditEvent.objects.filter(action=LOADED).exists()
 
 
 def load_demo() -> None:
     """Safe to repeat: a load that was cut short is completed."""
-    _load("handbook", "ragadmin handbook", handbook_files())
-    _load("python-reference", "Python language reference", python_reference_files())
+    _load(HANDBOOK, "ragadmin handbook", handbook_files())
+    _load(PYTHON_REFERENCE, "Python language reference", python_reference_files())
     record_event(LOADED, actor=None)
 
 

@@ -58,7 +58,7 @@ def _headings_of(ids: list[UUID], access_levels: Sequence[str]) -> dict[UUID, li
 
 def _questions(document: Document, heading_paths: Iterable[str]) -> Iterator[str]:
     subject = document.title or document.path.rsplit("/", 1)[-1]
-    usable = (_plain_heading(path) for path in heading_paths)
+    usable = (plain_heading(path) for path in heading_paths)
     for heading in dict.fromkeys(filter(None, usable)):
         if heading.casefold() == subject.casefold():
             continue
@@ -66,7 +66,7 @@ def _questions(document: Document, heading_paths: Iterable[str]) -> Iterator[str
     yield f"What is “{subject}” about?"
 
 
-def _plain_heading(heading_path: str) -> str:
+def plain_heading(heading_path: str) -> str:
     """The innermost heading, or nothing when it would make a poor question."""
     heading = heading_path.rsplit(SEPARATOR, 1)[-1].strip("`*_# ")
     heading = _LEADING_NUMBER.sub("", heading).strip()

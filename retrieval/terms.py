@@ -11,9 +11,12 @@ import unicodedata
 import zlib
 from collections import Counter
 from functools import lru_cache
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from py_rust_stemmers import SnowballStemmer  # pyright: ignore[reportAttributeAccessIssue]
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 TermCounts: TypeAlias = Counter[int]
 
@@ -73,6 +76,26 @@ QUESTION_TERMS = frozenset(
         "its this that these those there and or if by with as at from"
     )
 )
+
+# Of a question's words so many are searched for, of the longest only the first.
+MOST_SEARCHED = 100
+# Terms of documents lie above those of words.
+_DOCUMENTS = 2**31 - 1 - DIMENSIONS
+
+
+def search_terms(*texts: str) -> list[int]:
+    """The words of `texts` that tell questions apart, each once."""
+    found = dict.fromkeys(term for text in texts for term in term_counts(text))
+    return [term for term in found if term not in QUESTION_TERMS][:MOST_SEARCHED]
+
+
+def document_term(document_id: str) -> int:
+    return DIMENSIONS + zlib.crc32(document_id.encode()) % _DOCUMENTS
+
+
+def trace_terms(texts: Iterable[str], document_ids: Iterable[str]) -> list[int]:
+    """What a trace is found by: the words of its question and the documents that were shown."""
+    return [*search_terms(*texts), *map(document_term, dict.fromkeys(document_ids))]
 
 
 def as_sparsevec(weights: dict[int, float]) -> str:

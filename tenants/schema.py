@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
 
 POOL_LOCK = 0x706F
+LEAKPROOF = (
+    "arrayoverlap(anyarray, anyarray)",
+    "numeric_gt(numeric, numeric)",
+    "numeric_ge(numeric, numeric)",
+)
 OLDEST_PGVECTOR = (0, 7)  # the first with halfvec and sparsevec
 
 
@@ -47,7 +52,7 @@ def prepare_database() -> None:
             f'ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO "{role}"'
         )
         cursor.execute(f'ALTER DEFAULT PRIVILEGES GRANT USAGE ON SEQUENCES TO "{role}"')
-        _let_term_index_work_under_row_security(cursor)
+        _let_indexes_work_under_row_security(cursor)
     owner().close()
 
 
@@ -71,15 +76,17 @@ def _check_pgvector(cursor: CursorWrapper) -> None:
         )
 
 
-def _let_term_index_work_under_row_security(cursor: CursorWrapper) -> None:
+def _let_indexes_work_under_row_security(cursor: CursorWrapper) -> None:
     """Row-level security keeps an index from being used through an operator that is not leakproof.
 
-    Array overlap on integers reveals nothing of the rows it rejects. Only a superuser may say so;
-    without, keyword search gives the same answers by reading the tenant's rows.
+    Array overlap on integers and comparing amounts of money reveal nothing of the rows they reject.
+    Only a superuser may say so; without, keyword search and the list of traces give the same answers
+    by reading the tenant's rows.
     """
     cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
     if cursor.fetchone()[0]:
-        cursor.execute("ALTER FUNCTION pg_catalog.arrayoverlap(anyarray, anyarray) LEAKPROOF")
+        for function in LEAKPROOF:
+            cursor.execute(f"ALTER FUNCTION pg_catalog.{function} LEAKPROOF")
 
 
 @lru_cache(maxsize=1)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models.functions import Now
 from pgvector.django import HalfVectorField
@@ -44,6 +45,8 @@ class QueryTrace(TenantModel):
     error_code = models.CharField(max_length=40, blank=True, default="", db_default="")
     error_message = models.TextField(blank=True, default="", db_default="")
     question = models.TextField()
+    # What it is found by: retrieval.terms of the question's words and of the documents shown.
+    terms = ArrayField(models.IntegerField(), null=True)
     answer = models.TextField(blank=True, default="", db_default="")
     citations = models.JSONField(default=list, db_default=EMPTY_LIST)  # pyright: ignore[reportCallIssue]
     hits = models.JSONField(default=list, db_default=EMPTY_LIST)  # pyright: ignore[reportCallIssue]
@@ -72,8 +75,9 @@ class QueryTrace(TenantModel):
     shadow = models.JSONField(null=True)
     # What was wrong and was done without: "redis", "embedder", "model" or "reranker".
     degraded = ArrayField(models.CharField(max_length=20), default=list, db_default=[])  # pyright: ignore[reportCallIssue]
-    # The documents held no answer, and it says so.
+    # The documents held no answer, and it says so. Somebody decided that none is to be written.
     abstained = models.BooleanField(default=False, db_default=False)
+    gap_ignored = models.BooleanField(default=False, db_default=False)
     similarity_avg = models.FloatField(null=True)
     similarity_max = models.FloatField(null=True)
     input_tokens = models.IntegerField(default=0, db_default=0)
@@ -90,11 +94,82 @@ class QueryTrace(TenantModel):
     saved_tokens = models.IntegerField(default=0, db_default=0)
     duration_ms = models.FloatField(null=True)
     first_token_ms = models.FloatField(null=True)
+    # Of its Feedback, which writes it; empty: not rated. Here, so that lists need look at one table.
+    rating = models.CharField(max_length=4, blank=True, default="", db_default="")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
+        # For the list of traces under any one filter (benchmarks/trace_list.py). What is seldom has
+        # small indexes of its own; what is common is found among the newest.
         indexes = [
-            models.Index(fields=["tenant_id", "-created_at"], name="trace_newest"),
+            models.Index(
+                fields=[
+                    "tenant_id",
+                    "-created_at",
+                    "duration_ms",
+                    "similarity_avg",
+                    "total_cost_usd",
+                ],
+                name="trace_newest",
+            ),
+            models.Index(
+                fields=["tenant_id", "user_id", "-created_at"],
+                name="trace_of_user",
+                condition=models.Q(user_id__isnull=False),
+            ),
+            models.Index(
+                fields=["tenant_id", "api_key_id", "-created_at"],
+                name="trace_of_key",
+                condition=models.Q(api_key_id__isnull=False),
+            ),
+            models.Index(
+                fields=["tenant_id", "model", "-created_at"],
+                name="trace_of_model",
+                condition=~models.Q(model=""),
+            ),
+            models.Index(
+                fields=["tenant_id", "cache", "-created_at"],
+                name="trace_cached",
+                condition=~models.Q(cache="none"),
+            ),
+            models.Index(
+                fields=["tenant_id", "duration_ms"],
+                name="trace_latency",
+                condition=models.Q(duration_ms__isnull=False),
+            ),
+            models.Index(
+                fields=["tenant_id", "total_cost_usd"],
+                name="trace_cost",
+                condition=models.Q(total_cost_usd__isnull=False),
+            ),
+            models.Index(
+                fields=["tenant_id", "similarity_avg"],
+                name="trace_similarity",
+                condition=models.Q(similarity_avg__isnull=False),
+            ),
+            models.Index(
+                fields=[
+                    "tenant_id",
+                    "-created_at",
+                    "status",
+                    "error_code",
+                    "rating",
+                    "abstained",
+                    "is_simulated",
+                ],
+                name="trace_remarkable",
+                condition=models.Q(status__in=["failed", "cancelled"])
+                | ~models.Q(rating="")
+                | models.Q(abstained=True)
+                | models.Q(is_simulated=True)
+                | ~models.Q(degraded=[]),
+            ),
+            GinIndex(
+                fields=["terms"],
+                name="trace_terms",
+                condition=models.Q(terms__isnull=False),
+                fastupdate=False,
+            ),
             models.Index(fields=["conversation", "created_at"], name="trace_conversation"),
             models.Index(
                 fields=["created_at"],
@@ -199,6 +274,9 @@ class Feedback(TenantModel):
     )
     resolved_at = models.DateTimeField(null=True)
     resolved_by = models.CharField(max_length=254, blank=True, default="", db_default="")
+    # The question is being asked again since then, unless it has a trace by now, or did not come to one.
+    asked_again_at = models.DateTimeField(null=True)
+    ask_again_error = models.CharField(max_length=300, blank=True, default="", db_default="")
     # The question asked again after a fix, for the person who rated; and when they saw it.
     new_trace_id = models.UUIDField(null=True)
     seen_at = models.DateTimeField(null=True)
@@ -217,3 +295,8 @@ class Feedback(TenantModel):
 
     def __str__(self) -> str:
         return self.rating
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        super().save(*args, **kwargs)
+        traces = QueryTrace.objects.filter(pk=self.trace_id)
+        traces.exclude(rating=self.rating).update(rating=self.rating)

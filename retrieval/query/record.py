@@ -13,6 +13,7 @@ from retrieval import events
 from retrieval.query.keep_answer import keep, publish
 from retrieval.query.pricing import sum_up
 from retrieval.query.request import HISTORY_TURNS
+from retrieval.terms import trace_terms
 from retrieval.types import Message
 from tenants.pool import tenant_transaction, write_at_once
 
@@ -33,7 +34,7 @@ ANSWERED = (
     "dropped", "spans", "model", "tier", "route_reason", "route", "budget_step", "cache", "cache_entry_id",
     "cache_similarity", "cached_at", "degraded", "abstained", "similarity_avg", "similarity_max",
     "input_tokens", "output_tokens", "cost_usd", "total_cost_usd", "calls", "saved", "saved_usd",
-    "saved_tokens", "duration_ms", "first_token_ms",
+    "saved_tokens", "duration_ms", "first_token_ms", "terms",
 )  # fmt: skip
 
 
@@ -215,6 +216,9 @@ def _answered(run: Run) -> dict[str, Any]:
         "saved_tokens": outcome.saved_tokens,
         "duration_ms": outcome.duration_ms,
         "first_token_ms": outcome.first_token_ms,
+        "terms": trace_terms(
+            (run.request.question, rewritten), (hit.document_id for hit in outcome.hits)
+        ),
     }
 
 

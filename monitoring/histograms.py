@@ -20,18 +20,18 @@ ACCURACY = 0.01
 GROWTH = (1 + ACCURACY) / (1 - ACCURACY)
 # All that is no greater counts as this: in ms a tenth of a microsecond, as a similarity nothing.
 LEAST = 1e-4
-_ZERO = -(2**31)
-_PACKED = np.dtype([("bucket", "<i4"), ("count", "<i8")])
+ZERO = -(2**31)
+PACKED = np.dtype([("bucket", "<i4"), ("count", "<i8")])
 
 
 def bucket_of(value: float) -> int:
     """The number of the bucket; the values in bucket n are above GROWTH ** (n - 1)."""
-    return _ZERO if value <= LEAST else math.ceil(math.log(value) / math.log(GROWTH) - 1e-9)
+    return ZERO if value <= LEAST else math.ceil(math.log(value) / math.log(GROWTH) - 1e-9)
 
 
 def value_of(bucket: int) -> float:
     """What stands for all values of a bucket."""
-    return 0.0 if bucket == _ZERO else 2 * GROWTH**bucket / (GROWTH + 1)
+    return 0.0 if bucket == ZERO else 2 * GROWTH**bucket / (GROWTH + 1)
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Histogram:
 
     @classmethod
     def unpack(cls, packed: bytes | memoryview) -> Histogram:
-        rows = np.frombuffer(packed, dtype=_PACKED)
+        rows = np.frombuffer(packed, dtype=PACKED)
         return cls(dict(zip(rows["bucket"].tolist(), rows["count"].tolist(), strict=True)))
 
     @classmethod
@@ -56,7 +56,7 @@ class Histogram:
         joined = b"".join(packed)
         if not joined:
             return cls()
-        rows = np.frombuffer(joined, dtype=_PACKED)
+        rows = np.frombuffer(joined, dtype=PACKED)
         buckets, places = np.unique(rows["bucket"], return_inverse=True)
         counts = np.zeros(len(buckets), dtype=np.int64)
         np.add.at(counts, places, rows["count"])
@@ -65,7 +65,7 @@ class Histogram:
     def pack(self) -> bytes:
         """Sorted and without empty buckets, so that equal histograms have equal bytes."""
         rows = sorted((bucket, count) for bucket, count in self.counts.items() if count)
-        return np.array(rows, dtype=_PACKED).tobytes()
+        return np.array(rows, dtype=PACKED).tobytes()
 
     def add(self, bucket: int, count: int = 1) -> None:
         self.counts[bucket] = self.counts.get(bucket, 0) + count

@@ -71,6 +71,8 @@ class RollupState(models.Model):
 
     # A snapshot as Postgres writes it: everything that is visible in it has been counted.
     snapshot = models.TextField(blank=True, default="")
+    # Which database cluster's, as transactions have other numbers in another.
+    cluster = models.CharField(max_length=40, blank=True, default="")
     rolled_up_at = models.DateTimeField(null=True)
     metrics = models.BigIntegerField(default=0)
 

@@ -1,0 +1,78 @@
+"""Questions asked of real tenants through the read path, from tests that are not async themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import replace
+
+from retrieval.mock_model.server import start_server
+from retrieval.query import breaker
+from retrieval.query.clients import close_clients
+from retrieval.query.redis_store import close_redis
+from tenants.access import tenant_config
+from tenants.config import Caller
+from tenants.pool import close_pool
+from tenants.prices import set_price
+from tenants.services import create_tenant
+from tests.documents import DOCUMENTS, upload_and_index
+from tests.retrieval.query.conftest import MODEL, with_model
+from tests.retrieval.query.kept_answers import ask
+
+QUESTIONS = (
+    "How do I reset my password?",
+    "When are salaries paid?",
+    "How long does a session last?",
+    "What colour is the moon on Tuesdays?",
+)
+
+
+def make_tenant(timezone="UTC", **values):
+    """Two small documents, and a price of the stub model in US dollars a million tokens."""
+    tenant = create_tenant(slug=f"m-{uuid.uuid4().hex[:10]}", **values)
+    tenant.timezone = timezone
+    tenant.save()
+    set_price(tenant=tenant, model=MODEL, input_usd=1000, output_usd=2000, actor=None)
+    upload_and_index(tenant, DOCUMENTS)
+    tenant.refresh_from_db()
+    return tenant
+
+
+def caller_of(tenant, url, model=MODEL, **query):
+    config = tenant_config(tenant)
+    config = replace(config, query=replace(config.query, **{"llm_cache": False, **query}))
+    caller = Caller(config, ("public", "internal"), frozenset({"query"}), label="tester", user_id=1)
+    return with_model(caller, url, model)
+
+
+def ask_all(tenant, questions=QUESTIONS, model=MODEL, simulated=False, **query):
+    """Answers as they are told; None for one that failed. `query`: settings that differ."""
+
+    async def run():
+        server = await start_server("127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        caller = replace(await in_thread(caller_of, tenant, url, model, **query))
+        caller = replace(caller, is_simulated=simulated)
+        try:
+            return [await _ask(caller, question) for question in questions]
+        finally:
+            breaker.forget_all()
+            await close_clients()
+            await close_redis()
+            await close_pool()
+            server.close()
+
+    return asyncio.run(run())
+
+
+async def in_thread(function, *values, **options):
+    return await asyncio.to_thread(function, *values, **options)
+
+
+async def _ask(caller, question):
+    from ragadmin.errors import RagadminError
+
+    try:
+        return await ask(caller, question)
+    except RagadminError:
+        return None

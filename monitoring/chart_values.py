@@ -115,11 +115,11 @@ def _tick_labels(values: list[Decimal], step: Decimal, unit: Unit) -> list[str]:
     decimals = max(0, -exponent) if isinstance(exponent, int) else 0
     if unit == "usd" and decimals:
         decimals = max(2, decimals)
-    labels = [f"{abs(value) / scale:,.{decimals}f}{suffix}" for value in values]
+    sizes = [f"{abs(value) / scale:,.{decimals}f}" if value else "0" for value in values]
     prefix = "$" if unit == "usd" else ""
     return [
-        ("-" if value < 0 else "") + prefix + label
-        for value, label in zip(values, labels, strict=True)
+        ("-" if value < 0 else "") + prefix + size + (suffix if value else "")
+        for value, size in zip(values, sizes, strict=True)
     ]
 
 

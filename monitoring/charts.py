@@ -39,6 +39,14 @@ Kind = Literal["bar", "line", "hbar"]
 KIND_WORDS: dict[Kind, str] = {"bar": "Bar chart", "line": "Line chart", "hbar": "Bar chart"}
 UNIT_WORDS: dict[Unit, str] = {
     "usd": "USD",
+    "ms": "Milliseconds",
+    "percent": "Percent",
+    "count": "Count",
+    "similarity": "From 0 to 1",
+}
+# In the header of a CSV file.
+UNIT_SIGNS: dict[Unit, str] = {
+    "usd": "USD",
     "ms": "ms",
     "percent": "%",
     "count": "count",
@@ -132,11 +140,13 @@ class Chart:
     @property
     def unit_line(self) -> str:
         in_seconds = self.unit == "ms" and self.axis.ticks[-1][1].endswith(" s")
-        unit = "seconds" if in_seconds else UNIT_WORDS[self.unit]
+        unit = "Seconds" if in_seconds else UNIT_WORDS[self.unit]
         if not self.bucket:
             return unit
-        per = "per" if self.is_additive else "by"
-        return f"{unit} {per} {BUCKET_WORDS[self.bucket]}, {self.timezone}"
+        per = BUCKET_WORDS[self.bucket]
+        if self.unit == "count":
+            return f"Per {per}, {self.timezone}"
+        return f"{unit}{' per' if self.is_additive else ', by'} {per}, {self.timezone}"
 
     @cached_property
     def figure(self) -> Headline | None:
@@ -264,7 +274,7 @@ class Chart:
     def csv_rows(self) -> list[list[object]]:
         """The figures of the table unrounded, times in ISO 8601 with their offset; a header first."""
         first, *others = self.header()
-        header: list[object] = [first, *(f"{label} ({UNIT_WORDS[self.unit]})" for label in others)]
+        header: list[object] = [first, *(f"{label} ({UNIT_SIGNS[self.unit]})" for label in others)]
         starts = [local.isoformat() for local in self._local] if self.bucket else self.names
         columns = (values for _, values in self._columns)
         return [header, *([*row] for row in zip(starts, *columns, strict=True))]

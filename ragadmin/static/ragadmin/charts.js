@@ -6,6 +6,7 @@ const CROWDED = 40;
 const MARKS_IN_A_CROWD = 12;
 const LONGEST_NAME = 22;
 const drawn = new Map();
+const font = () => `11px ${Chart.defaults.font.family}`;
 const lessMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 function tokens(figure) {
@@ -20,7 +21,7 @@ function tokens(figure) {
   };
 }
 
-const faint = (colour) => Chart.helpers.color(colour).alpha(0.5).rgbString();
+const faint = (colour) => Chart.helpers.color(colour).alpha(0.6).rgbString();
 const rowOf = (figure, place) => figure.querySelector("tbody").rows[place];
 const linkOf = (figure, place) => rowOf(figure, place)?.querySelector("a");
 
@@ -86,7 +87,7 @@ function datasets({ kind, series, before }, colours) {
 function placesThatFit(chart, { levels, labels }) {
   const room = chart.width - 64;
   const widest = (level) => Math.max(...level.map((place) => chart.ctx.measureText(labels[place]).width)) + 12;
-  chart.ctx.font = `11px ${Chart.defaults.font.family}`;
+  chart.ctx.font = font();
   const found = levels.find((level) => level.length * widest(level) <= room);
   if (found) return found;
   const last = levels[levels.length - 1];
@@ -139,10 +140,6 @@ function tooltip(figure, config, colours) {
   /* Between the series and those of the period before, the table may have a column of totals. */
   const columnOf = (place) => 1 + place + (place >= count && config.has_total ? 1 : 0);
   const cell = (row, column) => rowOf(figure, row).cells[column].textContent;
-  const last = (row) => [
-    config.has_total && `Total: ${cell(row, count + 1)}`,
-    linkOf(figure, row) && `Click for ${config.link_words}`,
-  ].filter(Boolean);
   return {
     backgroundColor: colours.surface,
     borderColor: colours.text,
@@ -154,11 +151,15 @@ function tooltip(figure, config, colours) {
     padding: 10,
     boxPadding: 4,
     usePointStyle: config.kind === "line",
+    yAlign: "center",
+    caretPadding: 6,
+    itemSort: (one, other) => one.datasetIndex - other.datasetIndex,
     callbacks: {
-      title: ([item]) => rowOf(figure, item.dataIndex).cells[0].textContent,
+      title: ([item]) => cell(item.dataIndex, 0),
+      afterTitle: ([item]) => (config.has_total ? `Total: ${cell(item.dataIndex, count + 1)}` : ""),
       label: (item) => `${item.dataset.label}: ${cell(item.dataIndex, columnOf(item.datasetIndex))}`,
       labelColor: ({ dataset: { backgroundColor } }) => ({ backgroundColor, borderColor: backgroundColor }),
-      footer: ([item]) => last(item.dataIndex),
+      footer: ([item]) => (linkOf(figure, item.dataIndex) ? `Click for ${config.link_words}` : ""),
     },
   };
 }
@@ -178,6 +179,26 @@ function follower(figure) {
   };
 }
 
+/* Beside each bar of a top list its figure, as the table writes it. */
+const figureOf = (figure, place) => rowOf(figure, place).cells[1].textContent;
+const hasFigures = ({ kind, series, before }) => kind === "hbar" && series.length + before.length === 1;
+
+function roomForFigures(figure, { labels }) {
+  const context = figure.querySelector("canvas").getContext("2d");
+  context.font = font();
+  return Math.max(...labels.map((_, place) => context.measureText(figureOf(figure, place)).width)) + 10;
+}
+
+const barFigures = (figure, colours) => ({
+  id: "figures",
+  afterDatasetsDraw: (chart) => {
+    Object.assign(chart.ctx, { fillStyle: colours.strong, font: font(), textBaseline: "middle", textAlign: "left" });
+    chart.getDatasetMeta(0).data.forEach((bar, place) => {
+      chart.ctx.fillText(figureOf(figure, place), bar.x + 6, bar.y);
+    });
+  },
+});
+
 function options(figure, config, colours, isAnimated) {
   const across = config.kind === "hbar";
   const plot = figure.querySelector(".chart-plot");
@@ -185,6 +206,7 @@ function options(figure, config, colours, isAnimated) {
     animation: isAnimated && !lessMotion.matches ? { duration: 250 } : false,
     responsive: true,
     maintainAspectRatio: false,
+    layout: { padding: { right: hasFigures(config) ? roomForFigures(figure, config) : 0 } },
     indexAxis: across ? "y" : "x",
     interaction: { mode: "index", axis: across ? "y" : "x", intersect: false },
     scales: across
@@ -203,6 +225,7 @@ function draw(figure, isAnimated) {
   drawn.set(figure, new Chart(figure.querySelector("canvas"), {
     data: { labels: config.labels, datasets: datasets(config, colours) },
     options: options(figure, config, colours, isAnimated),
+    plugins: hasFigures(config) ? [barFigures(figure, colours)] : [],
   }));
 }
 

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import time
 
+from django.utils import timezone
+
+from monitoring import outbox
+from monitoring.alerts import evaluate_rules, forget_old_alerts
+from monitoring.retention import tend_figures as tend
 from monitoring.rollups import roll_up
 from ragadmin.celery import app
 
@@ -20,3 +25,30 @@ def roll_up_metrics() -> int:
         if time.monotonic() > ends:
             break
     return found
+
+
+@app.task
+def tend_figures() -> None:
+    """Every hour: the ledger's next days are made, and what is too old goes."""
+    tend()
+
+
+@app.task
+def watch() -> int:
+    """Every minute: how many alerts changed. They are told at once."""
+    changed = evaluate_rules()
+    if changed:
+        outbox.send_due()
+    return changed
+
+
+@app.task
+def send_notifications() -> int:
+    return outbox.send_due()
+
+
+@app.task
+def forget_alerts() -> None:
+    now = timezone.now()
+    forget_old_alerts(now)
+    outbox.forget_old(now)

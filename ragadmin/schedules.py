@@ -28,6 +28,10 @@ SCHEDULES = (
     Schedule("Give back lapsed reservations", "tenants.tasks.give_back_reservations", 60),
     Schedule("Sweep away left files", "tenants.tasks.sweep_leftovers", 3600),
     Schedule("Sum up metrics", "monitoring.tasks.roll_up_metrics", 10),
+    Schedule("Watch for alerts", "monitoring.tasks.watch", 60),
+    Schedule("Send notifications", "monitoring.tasks.send_notifications", 10),
+    Schedule("Forget old alerts", "monitoring.tasks.forget_alerts", 24 * 3600),
+    Schedule("Make and drop days of metrics", "monitoring.tasks.tend_figures", 3600),
     Schedule("Check isolation", "retrieval.canaries.tasks.check_isolation", 24 * 3600),
     Schedule(
         "Remove what a killed comparison left",

@@ -16,6 +16,8 @@ CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in ALLOWED_HOSTS if host not 
 SERVICES = installation.service_addresses()
 # Of each web process, for the hot path; the console has its own.
 QUERY_CONNECTIONS = env.read_int("RAGADMIN_QUERY_CONNECTIONS", 20, minimum=1, maximum=1_000)
+# So many days single metrics are kept; what is summed up of them is kept longer.
+METRIC_DAYS = env.read_int("RAGADMIN_METRIC_DAYS", 90, minimum=2, maximum=3_650)
 DATABASES = installation.database_settings(SERVICES["database"], SECRET_KEY)
 DATABASE_ROUTERS = ["tenants.routers.SchemaRouter"]
 REDIS_URL = SERVICES["redis"]
@@ -112,6 +114,11 @@ EMAIL_HOST_PASSWORD = unquote(_email.password or "")
 EMAIL_USE_SSL = _email.scheme == "smtps"
 EMAIL_USE_TLS = _email.scheme == "smtp+tls"
 EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.read_str(
+    "RAGADMIN_EMAIL_FROM", EMAIL_HOST_USER if "@" in EMAIL_HOST_USER else "ragadmin@localhost"
+)
+# Under which people reach the console, for links in messages. Without it they are paths only.
+PUBLIC_URL = env.read_url("RAGADMIN_PUBLIC_URL", schemes=("http", "https")).rstrip("/")
 
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

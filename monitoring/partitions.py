@@ -1,0 +1,125 @@
+"""The ledger's days: a partition each, made ahead and dropped whole.
+
+A day without one is in the default partition, where everything works as well; it is moved out of there
+as soon as its partition is made.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+from django.db import OperationalError, transaction
+from psycopg.errors import LockNotAvailable
+
+from monitoring.rollups import hold_alone
+from tenants.schema import owner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.db.backends.utils import CursorWrapper
+
+    from monitoring.rollups import State
+
+log = structlog.get_logger(__name__)
+
+DAYS_AHEAD = 7
+# Who waits for a lock holds up everybody behind; what is not had now is had the next time.
+LOCK_SECONDS = 1
+DEFAULT = "monitoring_querymetric_default"
+PARTITIONS = """
+SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = 'monitoring_querymetric'::regclass AND c.relname <> %s
+"""
+DAYS_IN_DEFAULT = f"""
+SELECT DISTINCT (asked_at AT TIME ZONE 'UTC')::date FROM {DEFAULT}
+WHERE asked_at >= %s AND asked_at < %s
+"""  # noqa: S608
+# The default partition's rows of the day would keep it from being attached.
+MAKE = """
+CREATE TABLE {name} (LIKE monitoring_querymetric INCLUDING ALL);
+WITH moved AS (
+    DELETE FROM {default} WHERE asked_at >= '{start}' AND asked_at < '{end}' RETURNING *)
+INSERT INTO {name} SELECT * FROM moved;
+ALTER TABLE monitoring_querymetric ATTACH PARTITION {name} FOR VALUES FROM ('{start}') TO ('{end}')
+"""
+
+
+def make_days(today: date, oldest: date) -> list[date]:
+    """Those of the next week, and older ones that the default partition has rows of; those made."""
+    with owner().cursor() as cursor:
+        there = set(_days(cursor))
+        until = today + timedelta(DAYS_AHEAD + 1)
+        cursor.execute(DAYS_IN_DEFAULT, [str(oldest), str(until)])
+        wanted = {day for (day,) in cursor.fetchall()}
+    wanted |= {today + timedelta(days) for days in range(DAYS_AHEAD + 1)}
+    return [day for day in sorted(wanted - there) if _make(day)]
+
+
+def drop_days(before: date) -> list[date]:
+    """Older days, if all of them is counted; those dropped."""
+    with owner().cursor() as cursor:
+        old = sorted(day for day in _days(cursor) if day < before)
+    dropped = [day for day in old if _drop(day)]
+    _empty_default(before)
+    return dropped
+
+
+def name_of(day: date) -> str:
+    return f"monitoring_querymetric_{day:%Y%m%d}"
+
+
+def _days(cursor: CursorWrapper) -> list[date]:
+    cursor.execute(PARTITIONS, [DEFAULT])
+    names = [name.removeprefix("monitoring_querymetric_") for (name,) in cursor.fetchall()]
+    return [datetime.strptime(name, "%Y%m%d").replace(tzinfo=UTC).date() for name in names]
+
+
+def _make(day: date) -> bool:
+    end = day + timedelta(1)
+    with _alone(f"make {day}") as (cursor, _):
+        cursor.execute(f"LOCK TABLE {DEFAULT} IN ACCESS EXCLUSIVE MODE")
+        statements = MAKE.format(
+            name=name_of(day), default=DEFAULT, start=f"{day} 00:00Z", end=f"{end} 00:00Z"
+        )
+        cursor.execute(statements)
+        return True
+    return False
+
+
+def _drop(day: date) -> bool:
+    with _alone(f"drop {day}") as (cursor, state):
+        if _has_uncounted(cursor, state, name_of(day)):
+            return False
+        cursor.execute(f"DROP TABLE {name_of(day)}")
+        return True
+    return False
+
+
+def _has_uncounted(cursor: CursorWrapper, state: State, table: str) -> bool:
+    cursor.execute(f"SELECT EXISTS (SELECT FROM {table} q WHERE NOT {state.counted('q')})")  # noqa: S608
+    return cursor.fetchone()[0]
+
+
+def _empty_default(before: date) -> None:
+    with _alone("empty the default") as (cursor, state):
+        counted = state.counted("q")
+        cursor.execute(
+            f"DELETE FROM {DEFAULT} q WHERE q.asked_at < %s AND {counted}", [str(before)]
+        )  # noqa: S608
+
+
+@contextmanager
+def _alone(what: str) -> Iterator[tuple[CursorWrapper, State]]:
+    """A transaction beside no summing up. Ends early, and says so, where a lock is not to be had."""
+    try:
+        with transaction.atomic(using="owner"), owner().cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+            yield cursor, hold_alone(cursor)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+        log.info("the ledger is in use, tried again later", what=what)

@@ -1,0 +1,75 @@
+"""Days of the ledger come and go; what was counted of them stays."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection, transaction
+
+from monitoring.models import DailyUsage, HourlyUsage, QueryMetric, RecentUsage
+from monitoring.partitions import DEFAULT, drop_days, make_days, name_of
+from monitoring.retention import tend_figures
+from tests.monitoring.ledger import add_metrics, roll_up_all
+
+NOW = datetime.now(UTC)
+TODAY = NOW.date()
+
+
+def in_table(name, tenant):
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {name} WHERE tenant_id = %s", [tenant.pk])
+        return cursor.fetchone()[0]
+
+
+def test_a_day_is_moved_out_of_the_default_partition_when_its_own_is_made(tenant):
+    day = NOW - timedelta(20)
+    add_metrics(tenant.pk, day, count=3)
+    add_metrics(tenant.pk, NOW - timedelta(400), count=2)
+    assert in_table(DEFAULT, tenant) == 5
+    made = make_days(TODAY, TODAY - timedelta(90))
+    assert day.date() in made or TODAY in made
+    assert in_table(name_of(day.date()), tenant) == 3
+    assert in_table(DEFAULT, tenant) == 2
+    roll_up_all()
+    assert sum(row.questions for row in DailyUsage.objects.filter(tenant_id=tenant.pk)) == 5
+    assert make_days(TODAY, TODAY - timedelta(90)) == []
+    add_metrics(tenant.pk, NOW + timedelta(6))
+    assert in_table(name_of((NOW + timedelta(6)).date()), tenant) == 1
+
+
+def test_a_day_is_dropped_only_when_all_of_it_was_counted(tenant):
+    day = NOW - timedelta(95)
+    add_metrics(tenant.pk, day, count=4)
+    make_days(TODAY, TODAY - timedelta(96))
+    assert drop_days(TODAY - timedelta(90)) == []
+    roll_up_all()
+    assert day.date() in drop_days(TODAY - timedelta(90))
+    assert not QueryMetric.objects.filter(tenant_id=tenant.pk).exists()
+    assert DailyUsage.objects.get(tenant_id=tenant.pk).questions == 4
+
+
+def test_old_five_minutes_and_hours_go_and_days_stay(tenant):
+    for days in (1, 9, 801):
+        add_metrics(tenant.pk, NOW - timedelta(days))
+    roll_up_all()
+    tend_figures()
+    assert [
+        model.objects.filter(tenant_id=tenant.pk).count()
+        for model in (RecentUsage, HourlyUsage, DailyUsage)
+    ] == [1, 2, 3]
+
+
+def test_who_holds_the_ledger_is_not_waited_for(tenant):
+    day = (NOW - timedelta(50)).date()
+    with transaction.atomic():
+        add_metrics(tenant.pk, NOW - timedelta(50))
+        with connection.cursor() as cursor:
+            cursor.execute(f"LOCK TABLE {DEFAULT} IN ROW EXCLUSIVE MODE")
+        assert day not in make_days(TODAY, TODAY - timedelta(90))
+    assert day in make_days(TODAY, TODAY - timedelta(90))
+
+
+@pytest.fixture(autouse=True)
+def all_counted():
+    roll_up_all()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import random
 import sys
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ import numpy as np
 from benchmarks.common import report, temporary_folder
 from benchmarks.database import database
 from benchmarks.search_corpus import MODEL, docstring_pairs, store
+from retrieval.evaluation.metrics import hit_at, ndcg_at, reciprocal_rank
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -135,9 +135,9 @@ async def _measure(
             "passages": len(each.passages),
             "questions": len(each.questions),
             "by": by,
-            "hit_at_5": mean(each.gains, found, hit_at_5),
-            "mrr_at_10": mean(each.gains, found, mrr_at_10),
-            "ndcg_at_10": mean(each.gains, found, ndcg_at_10),
+            "hit_at_5": mean(each.gains, found, hit_at, 5),
+            "mrr_at_10": mean(each.gains, found, reciprocal_rank, 10),
+            "ndcg_at_10": mean(each.gains, found, ndcg_at, 10),
         }
         for by, found in orders.items()
     ]
@@ -189,24 +189,10 @@ def fuse(one: Sequence[int], other: Sequence[int]) -> list[int]:
 def mean(
     gains: Sequence[dict[int, float]],
     orders: Sequence[Sequence[int]],
-    figure: Callable[[dict[int, float], Sequence[int]], float],
+    figure: Callable[[dict[int, float], Sequence[int], int], float],
+    k: int,
 ) -> float:
-    return float(np.mean([figure(*each) for each in zip(gains, orders, strict=True)]))
-
-
-def hit_at_5(gains: dict[int, float], order: Sequence[int]) -> float:
-    return float(any(number in gains for number in order[:5]))
-
-
-def mrr_at_10(gains: dict[int, float], order: Sequence[int]) -> float:
-    return next((1 / place for place, n in enumerate(order[:10], start=1) if n in gains), 0.0)
-
-
-def ndcg_at_10(gains: dict[int, float], order: Sequence[int]) -> float:
-    best = sorted(gains.values(), reverse=True)[:10]
-    ideal = sum(gain / math.log2(place + 1) for place, gain in enumerate(best, start=1))
-    found = [gains.get(number, 0.0) for number in order[:10]]
-    return sum(g / math.log2(place + 1) for place, g in enumerate(found, start=1)) / ideal
+    return float(np.mean([figure(*each, k) for each in zip(gains, orders, strict=True)]))
 
 
 if __name__ == "__main__":

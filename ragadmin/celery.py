@@ -22,7 +22,9 @@ warnings.filterwarnings("ignore", category=SecurityWarning)
 app = Celery("ragadmin")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-app.autodiscover_tasks(["retrieval.canaries", "retrieval.comparison", "retrieval.simulation"])
+app.autodiscover_tasks(
+    ["retrieval.canaries", "retrieval.comparison", "retrieval.simulation", "retrieval.evaluation"]
+)
 # Current for every thread, not only the importing one: web requests queue tasks from a pool.
 app.set_default()
 

@@ -11,9 +11,9 @@ import asyncio
 import json
 import random
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 from psycopg import sql
@@ -22,11 +22,9 @@ from ragadmin.errors import RagadminError
 from retrieval import events
 from retrieval.providers import extractive
 from retrieval.providers.per_loop import PerLoop
-from retrieval.query import routing
+from retrieval.query.apart import anew, answer_apart
 from retrieval.query.budget import open_purse
 from retrieval.query.embed import embed_texts
-from retrieval.query.generate import generate
-from retrieval.query.retrieve import retrieve
 from retrieval.query.run import Run
 from tenants.pool import tenant_transaction
 
@@ -89,36 +87,15 @@ async def _sample(hit: Run) -> None:
         purse = await open_purse(hit.caller)
         if purse.step:  # what is left is for those who ask
             return
-        fresh = Run(hit.caller, _request(hit), hit.question, purse)
+        fresh = Run(hit.caller, anew(hit.request, hit.question), hit.question, purse)
         try:
-            await _answer(fresh)
+            await answer_apart(fresh)
             compared = await _compare(hit, fresh)
             await _store(hit, fresh, compared)
         finally:
             await purse.give_back()
     except RagadminError as error:
         log.warning("hit_not_compared", reason=error.code)
-
-
-def _request(hit: Run) -> Any:
-    return replace(
-        hit.request,
-        question=hit.question,
-        conversation_id=None,
-        starts_conversation=False,
-        history=(),
-        use_cache=False,
-    )
-
-
-async def _answer(run: Run) -> None:
-    """As answer() does, without the caches and without a trace. Raises RagadminError."""
-    await retrieve(run)
-    plan = await routing.plan(run)
-    async for _ in generate(run, plan):
-        pass
-    if run.degraded:
-        raise RagadminError("It would not be a fair comparison.", code="degraded")
 
 
 async def _compare(hit: Run, fresh: Run) -> Comparison:

@@ -10,6 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from ragadmin.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
 from retrieval.models import GoldenQuestion
 from retrieval.query.request import clean_question
+from retrieval.services.golden_nights import schedule_nights
 from tenants.context import current_tenant
 
 if TYPE_CHECKING:
@@ -86,9 +87,10 @@ def add_golden_question(
     cleaned = clean(values, allowed_levels)
     _refuse_another(cleaned)
     _check_count()
-    return _save(
-        GoldenQuestion(**cleaned, origin=origin, trace_id=trace_id, created_by=created_by[:254])
-    )
+    row = GoldenQuestion(**cleaned, origin=origin, trace_id=trace_id, created_by=created_by[:254])
+    saved = _save(row)
+    schedule_nights()
+    return saved
 
 
 def update_golden_question(

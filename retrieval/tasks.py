@@ -20,6 +20,7 @@ from retrieval import events
 from retrieval.bookkeeping import book
 from retrieval.indexing import queue, sync_jobs
 from retrieval.models import QueryTrace
+from retrieval.terms import search_terms
 from tenants.context import tenant_context
 from tenants.models import Tenant
 
@@ -179,6 +180,37 @@ def tend_caches() -> None:
             log.warning("kept answers not looked after", tenant=tenant.slug, code=error.code)
 
 
+def hint_diagnosis(tenant_id: int) -> None:
+    """Of an answer that was just rated down. Beat looks again if the queue cannot be reached."""
+    from retrieval.diagnosis.run import mark_waiting
+
+    mark_waiting(tenant_id)
+    try:
+        diagnose_ratings.apply_async([tenant_id], expires=HINT_SECONDS, retry=False)  # pyright: ignore[reportFunctionMemberAccess]
+    except KombuError as error:
+        log.warning("no hint given: the queue cannot be reached", error=str(error))
+
+
+@app.task
+def diagnose_ratings(tenant_id: int) -> None:
+    """Where the answers were lost that were rated down in one tenant."""
+    from retrieval.diagnosis import diagnose_waiting
+
+    tenant = Tenant.objects.filter(pk=tenant_id, status=Tenant.Status.ACTIVE).first()
+    if tenant is None:
+        return
+    with _other_tenants_turn(tenant):
+        diagnose_waiting(tenant)
+
+
+@app.task
+def dispatch_diagnoses() -> None:
+    """Every five minutes: tenants whose hint was lost, or where nothing could be said then."""
+    waiting = Tenant.objects.filter(undiagnosed_at__isnull=False, status=Tenant.Status.ACTIVE)
+    for tenant_id in waiting.values_list("pk", flat=True).iterator():
+        diagnose_ratings.apply_async([tenant_id], expires=5 * 60)  # pyright: ignore[reportFunctionMemberAccess]
+
+
 @app.task
 def tune_vector_index(tenant_id: int) -> None:
     """Builds, measures or drops one tenant's vector index."""
@@ -245,7 +277,7 @@ def _other_tenants_turn(tenant: Tenant) -> Iterator[None]:
     try:
         yield
     except (SchemaMissing, TenantGone) as error:
-        log.warning("generations not looked after", tenant=tenant.slug, code=error.code)
+        log.warning("tenant left out this time", tenant=tenant.slug, code=error.code)
 
 
 @app.task
@@ -272,15 +304,16 @@ def _mark_interrupted(tenant: Tenant) -> None:
         running = QueryTrace.objects.filter(
             status=QueryTrace.Status.RUNNING, created_at__lt=before
         ).select_for_update()
-        ids = list(running.values_list("id", flat=True))
-        if not ids:
-            return
-        QueryTrace.objects.filter(id__in=ids).update(
-            status=QueryTrace.Status.FAILED,
-            error_code="interrupted",
-            error_message="The process that answered this question stopped before it was done.",
-        )
-        book(events.ledger.completed, ids)
+        asked = dict(running.values_list("id", "question"))
+        for trace_id, question in asked.items():
+            QueryTrace.objects.filter(id=trace_id).update(
+                status=QueryTrace.Status.FAILED,
+                error_code="interrupted",
+                error_message="The process that answered this question stopped before it was done.",
+                terms=search_terms(question),
+            )
+        if asked:
+            book(events.ledger.completed, list(asked))
 
 
 @worker_init.connect

@@ -97,6 +97,11 @@ def compress(question: str, hits: Sequence[Hit]) -> tuple[list[Hit], int]:
     return shortened, max(0, before - after) // CHARACTERS_A_TOKEN
 
 
+def segments_of(text: str) -> list[str]:
+    """The parts of a passage that are kept or left out, each whole."""
+    return [part for part, _ in _cut(text)]
+
+
 def _segments(text: str) -> list[Segment]:
     return [Segment(part, terms) for part, terms in _cut(text)]
 

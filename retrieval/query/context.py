@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """`is_near`: whether the best of the hits bears on the question at all."""
+    """`is_near`: whether the best of the hits bears on the question at all. `total`: of how many
+    passages they are the best."""
 
     hits: list[Hit]
     is_near: bool
     corpus_revision: int
+    total: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ async def find_nearest(
     rows = await cursor.fetchall()
     hits = [_hit(row, n) for n, row in enumerate(rows, start=1)]
     is_near = _suffices(tenant, rows, keywords[0])
-    return Nearest(hits, is_near, connection.corpus_revision)
+    return Nearest(hits, is_near, connection.corpus_revision, keywords[0].total)
 
 
 def _suffices(tenant: TenantConfig, rows: Sequence[dict[str, Any]], words: Keywords) -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
 
 from ragadmin.errors import InvalidRequest, NotFound
 from retrieval import events
 from retrieval.bookkeeping import book
 from retrieval.models import Feedback, QueryTrace
 from retrieval.services.cache import allow_answer, evict_answer
+from retrieval.tasks import hint_diagnosis
+from tenants.context import current_tenant
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -21,6 +25,7 @@ REASONS = {
     "other": "Something else",
 }
 LONGEST_COMMENT = 2_000
+UNDIAGNOSED: dict[str, Any] = {"diagnosis": "", "diagnosis_detail": {}, "diagnosed_at": None}
 
 
 def rate_answer(
@@ -37,15 +42,34 @@ def rate_answer(
     if trace is None:
         raise NotFound("There is no such answer.")
     before = Feedback.objects.filter(trace_id=trace_id).first()
+    said = {"rating": rating, "reason": reason, "comment": comment}
+    is_new = before is None or any(getattr(before, name) != said[name] for name in said)
     feedback, _ = Feedback.objects.update_or_create(
         trace_id=trace_id,
-        defaults={"rating": rating, "reason": reason, "comment": comment, "rated_by": rated_by},
+        defaults=said | {"rated_by": rated_by} | (_from_the_start() if is_new else {}),
     )
     change = {value: (rating == value) - _was(before, value) for value in Feedback.Rating.values}
     if any(change.values()):
         book(events.ledger.rated, [trace_id], **change)
     (evict_answer if rating == Feedback.Rating.DOWN else allow_answer)(trace)
+    if is_new and rating == Feedback.Rating.DOWN:
+        tenant_id = current_tenant().id
+        transaction.on_commit(lambda: hint_diagnosis(tenant_id))
     return feedback
+
+
+def _from_the_start() -> dict[str, Any]:
+    """What was found out and done about another rating says nothing about this one."""
+    return {
+        "status": Feedback.Status.OPEN,
+        "resolved_at": None,
+        "resolved_by": "",
+        "asked_again_at": None,
+        "ask_again_error": "",
+        "new_trace_id": None,
+        "seen_at": None,
+        **UNDIAGNOSED,
+    }
 
 
 def _was(feedback: Feedback | None, rating: str) -> bool:

@@ -1,0 +1,148 @@
+"""Each outcome in words: what it is called, what happened, and what to do about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from retrieval.models import Feedback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from retrieval.diagnosis.case import Case
+    from retrieval.diagnosis.verdict import Verdict
+    from tenants.config import TenantConfig
+
+    Words = tuple[str, str]
+
+Diagnosis = Feedback.Diagnosis
+MOST_PASSAGES = 50
+
+LABELS: dict[str, str] = {
+    Diagnosis.NOT_IN_CORPUS: "Not in the documents",
+    Diagnosis.NOT_PERMITTED: "Above the asker's level",
+    Diagnosis.STALE: "Out of date",
+    Diagnosis.NOT_RETRIEVED: "Not found by the search",
+    Diagnosis.RANKED_OUT: "Found, but ranked too low",
+    Diagnosis.COMPRESSED_AWAY: "Cut out by compression",
+    Diagnosis.IGNORED: "Shown, but not used",
+}
+# Nothing of a passage is in these: for those who may not read it.
+IN_GENERAL: dict[str, str] = {
+    Diagnosis.NOT_IN_CORPUS: "No passage of the documents comes near enough to answer this.",
+    Diagnosis.NOT_PERMITTED: "A document that the asker may not read holds the answer.",
+    Diagnosis.STALE: "The documents have changed since, or a newer one says it.",
+    Diagnosis.NOT_RETRIEVED: "A passage holds the answer, and the search did not bring it.",
+    Diagnosis.RANKED_OUT: "A passage holds the answer, and others took its place.",
+    Diagnosis.COMPRESSED_AWAY: "The sentence that answers was left out of what the model was shown.",
+    Diagnosis.IGNORED: "The model was shown the passage, and did not answer from it.",
+}
+SINCE = {
+    "added": "“{path}” was added after the question was asked.",
+    "changed": "“{path}” was changed after the question was asked.",
+    "cache": "The answer was a kept one, and the model would be shown other passages now, “{path}” among them.",
+    "newer": "“{path}” is newer than every document the answer was made from, and says it too.",
+}
+FATES = {
+    "ranked_out": "It came at place {place}, and the model was shown {shown}.",
+    "duplicate": "It was taken for a copy of another passage.",
+    "too_far": "Nothing that was found came near enough to the question.",
+}
+
+
+def explain(verdict: Verdict, case: Case, tenant: TenantConfig) -> Words:
+    """What happened and what to do, one or two sentences each. They may name the passage's path."""
+    path = verdict.best.path if verdict.best else ""
+    tell: dict[str, Callable[[], Words]] = {
+        Diagnosis.NOT_IN_CORPUS: lambda: _not_in_corpus(case),
+        Diagnosis.NOT_PERMITTED: lambda: _not_permitted(verdict, path),
+        Diagnosis.STALE: lambda: (
+            SINCE[verdict.facts["since"]].format(path=path),
+            "Ask the question again: the answer will be made from the documents as they are now.",
+        ),
+        Diagnosis.NOT_RETRIEVED: lambda: _not_retrieved(verdict.facts, path, tenant),
+        Diagnosis.RANKED_OUT: lambda: _ranked_out(verdict.facts, path, tenant),
+        Diagnosis.COMPRESSED_AWAY: lambda: (
+            f"The model was shown “{path}” without the sentence that fits the question best.",
+            "Switch compression off in the settings, or word the sentence more like the question.",
+        ),
+        Diagnosis.IGNORED: lambda: _ignored(verdict.facts, path),
+    }
+    return tell[verdict.diagnosis]()
+
+
+def _not_in_corpus(case: Case) -> Words:
+    return (
+        "No passage at any level comes near enough to the question to answer it.",
+        f"Write a document about “{_short(case.question)}”, or upload one that says it.",
+    )
+
+
+def _not_permitted(verdict: Verdict, path: str) -> Words:
+    level = verdict.best.access_level if verdict.best else ""
+    return (
+        f"“{path}” holds the answer at the level {level}, which the asker does not have.",
+        f"Give the asker the level {level}, move the document to one that they have, or leave it.",
+    )
+
+
+def _not_retrieved(facts: dict[str, Any], path: str, tenant: TenantConfig) -> Words:
+    place = facts["place"]
+    if facts["asked_as"]:
+        return (
+            f"The answer was kept of a like question, and does not rest on “{path}”.",
+            "Ask again: since the rating the two questions are not taken for each other any more.",
+        )
+    if facts["by_words"]:
+        return (
+            f"The embedding model was away, so that “{path}” was searched for by words alone.",
+            "Ask the question again.",
+        )
+    if place > tenant.top_k:
+        return (
+            f"The question brings “{path}” at place {place} only.",
+            _raise_passages(place, tenant),
+        )
+    if place:
+        return (
+            f"The search brings “{path}” at place {place} now, and did not then.",
+            "Ask the question again; a filter or other settings may have kept it out.",
+        )
+    return (
+        f"“{path}” says it in other words than the question.",
+        "Word the document more like the question, or let the question be searched for in several "
+        "wordings.",
+    )
+
+
+def _ranked_out(facts: dict[str, Any], path: str, tenant: TenantConfig) -> Words:
+    happened = FATES.get(facts["fate"], FATES["ranked_out"]).format(**facts)
+    if facts["fate"] == "too_far":
+        fix = f"Lower the least similarity, which is {tenant.min_similarity:g}."
+    elif facts["fate"] == "duplicate":
+        fix = "Compare the two passages: where they differ, say so in the first sentence."
+    else:
+        fix = _raise_passages(facts["place"], tenant)
+    return f"“{path}” was found. {happened}", fix
+
+
+def _raise_passages(place: int, tenant: TenantConfig) -> str:
+    if tenant.top_k < place <= MOST_PASSAGES:
+        return f"Raise the number of passages from {tenant.top_k} to {place}."
+    return "Ask with more passages, or word the document more like the question."
+
+
+def _ignored(facts: dict[str, Any], path: str) -> Words:
+    if facts.get("abstained"):
+        return (
+            f"The model was shown “{path}” and said that it holds no answer.",
+            "Read the passage: if it does not say it, write it there; if it does, try a larger model.",
+        )
+    return (
+        f"The model was shown “{path}” and did not answer from it.",
+        "Try a larger model or other instructions, and make this a golden question to see if it helps.",
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 120 else text[:119].rstrip() + "…"

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from django.urls import path
 
-if TYPE_CHECKING:
-    from django.urls import URLPattern
+from monitoring.api import usage
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("usage/", usage.UsageView.as_view()),
+]

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 Bucket = Literal["5min", "hour", "day", "week", "month"]
 
 # What a range is called in the URL, its words, and its length in days or hours.
-HOURS = {"1h": 1, "24h": 24}
+HOURS = {"24h": 24}
 DAYS = {"7d": 7, "30d": 30, "90d": 90, "1y": 365}
 WORDS = {
-    "1h": "Last hour",
     "24h": "Last 24 hours",
     "7d": "Last 7 days",
     "30d": "Last 30 days",
@@ -77,9 +76,6 @@ class Period:
 def named(name: str, *, now: datetime, timezone: str) -> Period:
     """Whole hours or days, of which the last is the present one. Raises InvalidRequest."""
     zone = ZoneInfo(timezone)
-    if name == "1h":
-        end = next_start(floor(now, "5min", zone), "5min", zone)
-        return Period(end - timedelta(hours=1), end, "5min", timezone, name)
     if name in HOURS:
         end = next_start(floor(now, "hour", zone), "hour", zone)
         return Period(end - timedelta(hours=HOURS[name]), end, "hour", timezone, name)

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from django.urls import path
 
-if TYPE_CHECKING:
-    from django.urls import URLPattern
+from monitoring.views import dashboard
 
-urlpatterns: list[URLPattern] = []
+DASHBOARD = "t/<slug:slug>/dashboard/"
+
+urlpatterns = [
+    path("operator/", dashboard.overview, name="operator"),
+    path("operator/charts/<slug:chart>.csv", dashboard.overview_csv, name="operator-csv"),
+    path(DASHBOARD, dashboard.dashboard, name="dashboard"),
+    path(f"{DASHBOARD}charts/<slug:chart>.csv", dashboard.dashboard_csv, name="dashboard-csv"),
+]

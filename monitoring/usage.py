@@ -162,8 +162,10 @@ def read_usage(scope: Scope, period: Period) -> Usage:
 
 
 def read_spending(scope: Scope, period: Period) -> Spending:
-    """One query. Of five minutes there is none: the hours are told."""
-    model = HourlySpending if period.bucket in HOURLY else DailySpending
+    """One query. Raises ValueError for five minutes, of which none is kept."""
+    if period.bucket == "5min":
+        raise ValueError("Spending is kept by hours.")
+    model = HourlySpending if period.bucket == "hour" else DailySpending
     return Spending(period, list(_within(model.objects, scope, period)))
 
 

@@ -9,6 +9,7 @@ PATHS = {
     "arrow-left": "M13 8H3M7 4 3 8l4 4",
     "arrow-right": "M3 8h10M9 4l4 4-4 4",
     "arrow-up": "M8 13V3M4 7l4-4 4 4",
+    "chart": "M2 2v12h12M5 11.5V8M8 11.5V4M11 11.5V6.5",
     "check": "M3 8.5 6.5 12 13 4.5",
     "chevron-down": "M4 6l4 4 4-4",
     "chevron-right": "M6 4l4 4-4 4",

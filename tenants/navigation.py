@@ -27,6 +27,7 @@ MEMBER_PAGES = (
     ("Traces", "activity", "traces/"),
 )
 ADMIN_PAGES = (
+    ("Dashboard", "chart", "dashboard/"),
     ("Sources", "folder", "sources/"),
     ("Sync runs", "refresh", "sync-runs/"),
     ("Bench", "search", "bench/"),
@@ -36,7 +37,8 @@ ADMIN_PAGES = (
 )
 CHECK_PAGE = "/operator/isolation/"
 OPERATOR_PAGES = (
-    ("Tenants", "tenant", ""),
+    ("Overview", "chart", ""),
+    ("Tenants", "tenant", "tenants/"),
     ("Fleet", "list", "fleet/"),
     ("Isolation", "lock", "isolation/"),
     ("Models", "model", "models/"),

@@ -19,7 +19,7 @@ from tenants.views import (
 
 urlpatterns = [
     path("", home.home, name="home"),
-    path("operator/", operator.tenants, name="operator"),
+    path("operator/tenants/", operator.tenants, name="operator-tenants"),
     path("operator/new-tenant/", operator.new_tenant, name="operator-new-tenant"),
     path("operator/tenants/<slug:slug>/", operator.tenant, name="operator-tenant"),
     path(

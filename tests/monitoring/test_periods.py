@@ -17,7 +17,6 @@ def hours(period):
 
 def test_named_ranges_end_with_the_present_bar():
     for name, bucket, bars in (
-        ("1h", "5min", 12),
         ("24h", "hour", 24),
         ("7d", "day", 7),
         ("30d", "day", 30),

@@ -1,0 +1,351 @@
+"""The charts of a dashboard, from usage and spending that were read once for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from monitoring.charts import Chart, Headline, Series
+from monitoring.histograms import value_of
+from monitoring.sums import CACHE_LAYERS, Sums, share
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from monitoring.charts import Value
+    from monitoring.periods import Period
+    from monitoring.usage import SpendingRow, Spent, Usage
+
+# More models than these are one bar, so that they can be told apart.
+MOST_MODELS = 6
+COMPONENTS = {
+    "generation": ("Generation", "cost-generation"),
+    "multi_query": ("Multi-query", "cost-multi-query"),
+    "rerank": ("Re-ranking", "cost-rerank"),
+    "search": ("Search", "cost-search"),
+    "embedding": ("Question embedding", "cost-embedding"),
+    "shadow": ("Checks of cache hits", "cost-infrastructure"),
+}
+LAYERS = {"exact": "Same question", "semantic": "Like question", "llm": "Model reply reused"}
+SAVED = {
+    "saved_cache_usd": ("Cache", "cache-exact"),
+    "saved_routing_usd": ("Smaller model", "cache-semantic"),
+    "saved_compression_usd": ("Compression", "cache-llm"),
+}
+OTHERS, NO_MODEL = "Other models", "No model"
+BINS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the charts are drawn from. `link` gives the address of what is behind a bar."""
+
+    usage: Usage
+    series: list[tuple[datetime, Sums]]
+    spending: Any
+    link: Callable[[datetime, datetime, str], str]
+    before: Figures | None = None
+
+    @property
+    def period(self) -> Period:
+        return self.usage.period
+
+    def sums(self) -> list[Sums]:
+        return [sums for _, sums in self.series]
+
+    def lines(self, key: str, label: str, role: str, read: Callable[[Sums], Value]) -> Series:
+        return Series(key, label, tuple(read(sums) for sums in self.sums()), role)
+
+
+def questions(figures: Figures) -> Chart:
+    """Every question is in one of the parts."""
+    return _bars(
+        figures,
+        "questions",
+        "Questions",
+        "count",
+        [
+            ("answered", "Answered", "queries", _answered),
+            ("abstained", "Nothing found", "neutral-2", lambda sums: sums.abstained),
+            ("cancelled", "Cancelled", "series-2", lambda sums: sums.cancelled),
+            ("errors", "Errors", "errors", lambda sums: sums.errors),
+        ],
+    )
+
+
+def _answered(sums: Sums) -> int:
+    return max(0, sums.questions - sums.abstained - sums.cancelled - sums.errors)
+
+
+def cost_by_component(figures: Figures) -> Chart:
+    names = [name for name in COMPONENTS if name in figures.spending.by_component()]
+    unpriced = figures.spending.total().unpriced
+    return _spent_chart(
+        figures,
+        "cost-by-component",
+        "Cost by component",
+        [(name, *COMPONENTS[name]) for name in names],
+        lambda row: row.component,
+        note=unpriced_words(unpriced),
+    )
+
+
+def unpriced_words(calls: int) -> str:
+    if not calls:
+        return ""
+    are = "call is" if calls == 1 else "calls are"
+    return f"{calls:,} paid {are} of unknown price and not in these amounts."
+
+
+def cost_by_model(figures: Figures) -> Chart:
+    """By the model that was paid, whatever for."""
+    dearest = [model for (_, model), spent in figures.spending.by_model().items() if spent.cost_usd]
+    shown = list(dict.fromkeys(dearest))[:MOST_MODELS]
+    parts = [(name, name, f"series-{place}") for place, name in enumerate(shown, 1)]
+    if set(dearest) - set(shown):
+        parts.append((OTHERS, OTHERS, "neutral-2"))
+    return _spent_chart(
+        figures,
+        "cost-by-model",
+        "Cost by model",
+        parts,
+        lambda row: row.model if row.model in shown else OTHERS,
+    )
+
+
+def _spent_chart(
+    figures: Figures,
+    key: str,
+    title: str,
+    parts: Sequence[tuple[str, str, str]],
+    of: Callable[[SpendingRow], str],
+    note: str = "",
+) -> Chart:
+    def several(spending: Any) -> tuple[Series, ...]:
+        bars = spending.series(of)
+        return tuple(
+            Series(name, label, tuple(_cost(bar, name) for _, bar in bars), role)
+            for name, label, role in parts
+        )
+
+    before = figures.before
+    return _chart(
+        figures,
+        key,
+        title,
+        "usd",
+        series=several(figures.spending),
+        previous=several(before.spending) if before and parts else (),
+        note=note,
+        empty_text="Nothing that has a price was used in this period.",
+    )
+
+
+def _cost(bar: dict[str, Spent], name: str) -> Decimal:
+    return bar[name].cost_usd if name in bar else Decimal(0)
+
+
+def questions_by_model(figures: Figures) -> Chart:
+    models = figures.usage.by_model()
+    shown = list(models)[:MOST_MODELS]
+
+    def asked(sums: Usage) -> tuple[int, ...]:
+        return tuple(each.questions for _, each in sums.series())
+
+    series = [
+        Series(name or "none", name or NO_MODEL, asked(models[name]), f"series-{place}")
+        for place, name in enumerate(shown, 1)
+    ]
+    rest = [asked(models[name]) for name in list(models)[MOST_MODELS:]]
+    if rest:
+        values = tuple(map(sum, zip(*rest, strict=True)))
+        series.append(Series("others", OTHERS, values, "neutral-2"))
+    return _chart(
+        figures, "questions-by-model", "Questions by model", "count", series=tuple(series)
+    )
+
+
+def latency(figures: Figures) -> Chart:
+    """Of answers in a bar; a percentile of none is a gap."""
+    lines = [
+        ("p50", "p50", "p50", lambda sums: sums.latency.percentile(0.5)),
+        ("p95", "p95", "p95", lambda sums: sums.latency.percentile(0.95)),
+        ("p99", "p99", "p99", lambda sums: sums.latency.percentile(0.99)),
+        ("first-token", "First text p95", "first-token", lambda s: s.first_token.percentile(0.95)),
+    ]
+    whole = figures.usage.sums().latency.percentile(0.95)
+    before = figures.before and figures.before.usage.sums().latency.percentile(0.95)
+    return _lines(
+        figures, "latency", "Latency", "ms", lines, Headline(whole, "p95 of the period", before)
+    )
+
+
+def cache_hits(figures: Figures) -> Chart:
+    now, before = figures.usage.sums(), figures.before and figures.before.usage.sums()
+    rate = now.cache_hit_rate
+    note = "" if rate is None else f"{rate:.1%} of all questions were answered from the cache."
+    if before and before.cache_hit_rate is not None:
+        note += f" In the period before: {before.cache_hit_rate:.1%}."
+    return _bars(
+        figures,
+        "cache-hits",
+        "Cache hits by layer",
+        "count",
+        [
+            (
+                layer,
+                LAYERS[layer],
+                f"cache-{layer}",
+                lambda sums, layer=layer: sums.caches.get(layer, 0),
+            )
+            for layer in CACHE_LAYERS
+        ],
+        filters="&cache=any",
+        note=note,
+    )
+
+
+def saved(figures: Figures) -> Chart:
+    return _bars(
+        figures,
+        "saved",
+        "Money saved",
+        "usd",
+        [
+            (name, label, role, lambda sums, name=name: getattr(sums, name))
+            for name, (label, role) in SAVED.items()
+        ],
+        note="Against the same answers without cache, with the large model, and uncompressed.",
+    )
+
+
+def ratings(figures: Figures) -> Chart:
+    now = figures.usage.sums()
+    rated = now.up + now.down
+    note = (
+        "" if not rated else f"{share(now.down, rated):.1%} of {rated:,} ratings are thumbs down."
+    )
+    return _bars(
+        figures,
+        "ratings",
+        "Ratings",
+        "count",
+        [
+            ("up", "Thumbs up", "up", lambda sums: sums.up),
+            ("down", "Thumbs down", "down", lambda sums: sums.down),
+        ],
+        filters="&rating=down",
+        note=f"{note} By the time of the question. Bars open the thumbs down.".strip(),
+    )
+
+
+def similarity(figures: Figures) -> Chart:
+    lines = [("avg", "Average", "similarity", lambda sums: sums.avg_similarity)]
+    whole = figures.usage.sums().avg_similarity
+    before = figures.before and figures.before.usage.sums().avg_similarity
+    return _lines(
+        figures,
+        "similarity",
+        "Similarity of what was found",
+        "similarity",
+        lines,
+        Headline(whole, "average of the period", before),
+    )
+
+
+def similarity_spread(figures: Figures) -> Chart:
+    """Answers by the average similarity of their passages, in tenths."""
+    counts = [0] * BINS
+    for bucket, count in figures.usage.sums().similarity.counts.items():
+        counts[min(BINS - 1, int(value_of(bucket) * BINS))] += count
+    labels = tuple(f"{place / BINS:.1f} to {(place + 1) / BINS:.1f}" for place in range(BINS))
+    is_empty = not any(counts)
+    return Chart(
+        key="similarity-spread",
+        title="Answers by similarity",
+        unit="count",
+        kind="hbar",
+        labels=() if is_empty else labels,
+        series=(Series("answers", "Answers", () if is_empty else tuple(counts), "similarity"),),
+    )
+
+
+def _bars(
+    figures: Figures,
+    key: str,
+    title: str,
+    unit: Any,
+    parts: Sequence[tuple[str, str, str, Callable[[Sums], Value]]],
+    *,
+    filters: str = "",
+    note: str = "",
+) -> Chart:
+    before = figures.before
+    return _chart(
+        figures,
+        key,
+        title,
+        unit,
+        series=tuple(figures.lines(*part) for part in parts),
+        previous=tuple(before.lines(*part) for part in parts) if before else (),
+        filters=filters,
+        note=note,
+    )
+
+
+def _lines(
+    figures: Figures,
+    key: str,
+    title: str,
+    unit: Any,
+    parts: Sequence[tuple[str, str, str, Callable[[Sums], Value]]],
+    headline: Headline,
+) -> Chart:
+    before = figures.before
+    return _chart(
+        figures,
+        key,
+        title,
+        unit,
+        kind="line",
+        series=tuple(figures.lines(*part) for part in parts),
+        # Of one line: those of all would hide what they are compared with.
+        previous=tuple(before.lines(*part) for part in parts[:1]) if before else (),
+        headline=headline if headline.value is not None else None,
+    )
+
+
+def _chart(
+    figures: Figures,
+    key: str,
+    title: str,
+    unit: Any,
+    *,
+    series: tuple[Series, ...],
+    kind: Any = "bar",
+    filters: str = "",
+    **more: Any,
+) -> Chart:
+    period = figures.period
+    starts = tuple(start for start, _ in figures.series)
+    is_unused = not any(value for one in series for value in one.values)
+    links = tuple(figures.link(*period.bounds(start), filters) for start in starts)
+    return Chart(
+        key=key,
+        title=title,
+        unit=unit,
+        kind=kind,
+        labels=starts,
+        # Bars of nothing but zeros say less than the words for it.
+        series=tuple(_without(one) for one in series) if is_unused else series,
+        bucket=period.bucket,
+        timezone=period.timezone,
+        links=links,
+        **more,
+    )
+
+
+def _without(one: Series) -> Series:
+    return Series(one.key, one.label, (None,) * len(one.values), one.role)

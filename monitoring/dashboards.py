@@ -1,0 +1,220 @@
+"""What the dashboards show: some figures in a row, and charts, of one tenant or of the fleet.
+
+A fixed number of queries: usage and spending of the period, and of the one before if it is compared;
+for the fleet also its top tenants and their names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from monitoring import dashboard_charts as charts
+from monitoring.chart_values import format_value
+from monitoring.charts import Chart, Series
+from monitoring.dashboard_charts import Figures
+from monitoring.usage import FLEET, Scope, read_spending, read_usage, top_tenants
+from tenants.models import Tenant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from monitoring.chart_values import Unit, Value
+    from monitoring.periods import Period
+    from monitoring.sums import Sums
+
+    Link = Callable[[datetime, datetime, str], str]
+
+CHARTS = (
+    charts.questions,
+    charts.cost_by_component,
+    charts.latency,
+    charts.cache_hits,
+    charts.saved,
+    charts.ratings,
+    charts.similarity,
+    charts.similarity_spread,
+    charts.cost_by_model,
+    charts.questions_by_model,
+)
+TOP_SHOWN = 10
+A_MOMENT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """`before` is the same figure of the period before, as written; `href` leads to what is counted."""
+
+    label: str
+    value: str
+    detail: str = ""
+    before: str = ""
+    href: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    period: Period
+    sums: Sums
+    tiles: Sequence[Tile]
+    charts: Sequence[Chart]
+
+    @property
+    def is_unused(self) -> bool:
+        return not self.sums.questions
+
+    def with_csv(self, folder: str, query: str) -> Dashboard:
+        """Each chart with the address of its figures as a file."""
+        charts = [replace(each, csv_url=f"{folder}{each.key}.csv?{query}") for each in self.charts]
+        return replace(self, charts=charts)
+
+    def find(self, key: str) -> Chart | None:
+        return next((chart for chart in self.charts if chart.key == key), None)
+
+
+def tenant_dashboard(tenant: Tenant, period: Period, *, compare: bool) -> Dashboard:
+    traces = reverse("traces", args=[tenant.slug])
+
+    def link(start: datetime, end: datetime, filters: str) -> str:
+        return f"{traces}?{urlencode({'from': _iso(start), 'to': _iso(end)})}{filters}"
+
+    return _dashboard(Scope(tenant.pk), period, link, compare=compare)
+
+
+def fleet_dashboard(period: Period, *, compare: bool, now: datetime) -> Dashboard:
+    page = reverse("operator")
+
+    def link(start: datetime, end: datetime, filters: str) -> str:
+        """A bar of the fleet opens as a period of its own; an hour is the least there is."""
+        if period.bucket == "hour":
+            return ""
+        first, last = start.astimezone(period.zone), end.astimezone(period.zone)
+        days = {"from": first.date(), "to": (last - A_MOMENT).date()}
+        return f"{page}?{urlencode(days)}"
+
+    found = _dashboard(FLEET, period, link, compare=compare)
+    top = [_top(period, now, by) for by in ("cost", "questions")]
+    return Dashboard(found.period, found.sums, found.tiles, [*found.charts, *top])
+
+
+def _dashboard(scope: Scope, period: Period, link: Link, *, compare: bool) -> Dashboard:
+    before = _figures(scope, period.previous(), link) if compare else None
+    figures = _figures(scope, period, link, before)
+    sums = figures.usage.sums()
+    return Dashboard(period, sums, _tiles(figures, sums), [draw(figures) for draw in CHARTS])
+
+
+def _figures(scope: Scope, period: Period, link: Link, before: Figures | None = None) -> Figures:
+    usage = read_usage(scope, period)
+    return Figures(usage, usage.series(), read_spending(scope, period), link, before)
+
+
+def _top(period: Period, now: datetime, by: str) -> Chart:
+    found = top_tenants(period, now=now, by=by, limit=TOP_SHOWN)
+    names = Tenant.objects.in_bulk([each.tenant_id for each in found])
+    is_cost = by == "cost"
+    if is_cost:
+        found = [each for each in found if each.cost_usd]
+    values = tuple(each.cost_usd if is_cost else each.questions for each in found)
+    return Chart(
+        key=f"top-tenants-by-{by}",
+        title="Tenants by cost" if is_cost else "Tenants by questions",
+        unit="usd" if is_cost else "count",
+        kind="hbar",
+        labels=tuple(_name(names.get(each.tenant_id)) for each in found),
+        series=(Series(by, by.capitalize(), values, "series-1"),),
+        links=tuple(_tenant_link(names.get(each.tenant_id), period) for each in found),
+        link_words="its dashboard",
+        note="Days are those of each tenant's own time zone." if found else "",
+    )
+
+
+def _name(tenant: Tenant | None) -> str:
+    return tenant.name if tenant else "A tenant that is gone"
+
+
+def _tenant_link(tenant: Tenant | None, period: Period) -> str:
+    if tenant is None:
+        return ""
+    return f"{reverse('dashboard', args=[tenant.slug])}?{urlencode(range_query(period))}"
+
+
+def range_query(period: Period) -> dict[str, str]:
+    """The period in a URL."""
+    return {"range": period.name} if period.name else days_of(period)
+
+
+def days_of(period: Period) -> dict[str, str]:
+    first, last = period.start.astimezone(period.zone), period.end - A_MOMENT
+    return {
+        "from": first.date().isoformat(),
+        "to": last.astimezone(period.zone).date().isoformat(),
+    }
+
+
+def _tiles(figures: Figures, sums: Sums) -> list[Tile]:
+    before = figures.before.usage.sums() if figures.before else None
+
+    def tile(
+        label: str, unit: Unit, read: Callable[[Sums], Value], detail: str = "", filters: str = ""
+    ) -> Tile:
+        return Tile(
+            label,
+            format_value(read(sums), unit),
+            detail,
+            format_value(read(before), unit) if before else "",
+            figures.link(figures.period.start, figures.period.end, filters),
+        )
+
+    rated = sums.up + sums.down
+    return [
+        tile("Questions", "count", lambda s: s.questions, _demo_words(sums)),
+        tile("Cost", "usd", lambda s: s.cost_usd, _unpriced_words(sums)),
+        tile("Cost per 1,000", "usd", lambda s: s.cost_per_1000, "answers"),
+        tile("Latency", "ms", lambda s: s.latency.percentile(0.95), "p95, whole answer"),
+        tile("First text", "ms", lambda s: s.first_token.percentile(0.95), "p95"),
+        tile("From the cache", "percent", _percent("cache_hit_rate"), filters="&cache=any"),
+        tile("Saved", "usd", lambda s: s.saved_usd, "cache, routing, compression"),
+        tile(
+            "Thumbs down",
+            "percent",
+            _percent("thumbs_down_rate"),
+            f"of {rated:,} rating{'' if rated == 1 else 's'}",
+            "&rating=down",
+        ),
+        tile("Similarity", "similarity", lambda s: s.avg_similarity, "average of what was found"),
+        tile(
+            "Errors", "percent", _percent("error_rate"), f"{sums.errors:,} in all", "&status=failed"
+        ),
+    ]
+
+
+def _percent(name: str) -> Callable[[Sums], Value]:
+    def read(sums: Sums) -> Value:
+        rate = getattr(sums, name)
+        return None if rate is None else rate * 100
+
+    return read
+
+
+def _demo_words(sums: Sums) -> str:
+    if not sums.simulated:
+        return ""
+    if sums.simulated == sums.questions:
+        return "all of them demo traffic"
+    return f"{sums.simulated:,} of them demo traffic"
+
+
+def _unpriced_words(sums: Sums) -> str:
+    if not sums.unpriced:
+        return ""
+    return f"and {sums.unpriced:,} answer{'' if sums.unpriced == 1 else 's'} of unknown price"
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,126 @@
+"""The dashboard of a tenant and the overview of the fleet, as pages and as CSV."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from django.http import Http404
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.http import require_safe
+
+from monitoring.dashboards import days_of, fleet_dashboard, range_query, tenant_dashboard
+from monitoring.models import RollupState
+from monitoring.periods import DEFAULT, WORDS, named, read_period
+from ragadmin.csv_export import csv_response
+from ragadmin.errors import InvalidRequest
+from tenants.access import OperatorHttpRequest, TenantHttpRequest, operator_page, tenant_page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest, HttpResponse
+    from django.http.response import HttpResponseBase
+
+    from monitoring.dashboards import Dashboard
+    from monitoring.periods import Period
+
+    Draw = Callable[[Period, bool], Dashboard]
+
+FLEET_ZONE = "UTC"
+
+
+@require_safe
+@tenant_page("admin")
+def dashboard(request: TenantHttpRequest, slug: str) -> HttpResponse:
+    zone = request.tenant.timezone
+    return _page(request, "monitoring/dashboard.html", zone, _of_tenant(request))
+
+
+@require_safe
+@tenant_page("admin")
+def dashboard_csv(request: TenantHttpRequest, slug: str, chart: str) -> HttpResponseBase:
+    return _csv(request, chart, f"{slug}-{chart}", request.tenant.timezone, _of_tenant(request))
+
+
+@require_safe
+@operator_page
+def overview(request: OperatorHttpRequest) -> HttpResponse:
+    return _page(request, "monitoring/operator_overview.html", FLEET_ZONE, _of_fleet)
+
+
+@require_safe
+@operator_page
+def overview_csv(request: OperatorHttpRequest, chart: str) -> HttpResponseBase:
+    return _csv(request, chart, f"fleet-{chart}", FLEET_ZONE, _of_fleet)
+
+
+def _of_tenant(request: TenantHttpRequest) -> Draw:
+    def draw(period: Period, compare: bool) -> Dashboard:
+        return tenant_dashboard(request.tenant, period, compare=compare)
+
+    return draw
+
+
+def _of_fleet(period: Period, compare: bool) -> Dashboard:
+    return fleet_dashboard(period, compare=compare, now=timezone.now())
+
+
+def _page(request: Any, template: str, zone: str, draw: Draw) -> HttpResponse:
+    period, error = _period(request, zone)
+    compare = request.GET.get("compare") == "1"
+    board = draw(period, compare)
+    context = {
+        "board": board.with_csv(f"{request.path}charts/", _query(range_query(period), compare)),
+        "period": period,
+        "error": error,
+        "rolled_up_at": RollupState.objects.values_list("rolled_up_at", flat=True).first(),
+        **_choices(request.path, period, compare),
+    }
+    wants_part = request.htmx.target == "board" and not request.htmx.history_restore_request
+    response = render(request, "monitoring/_board.html" if wants_part else template, context)
+    patch_vary_headers(response, ("HX-Request",))
+    return response
+
+
+def _choices(path: str, period: Period, compare: bool) -> dict[str, Any]:
+    """The ranges as links, and the present one as dates."""
+    named_ranges = [
+        {
+            "name": name,
+            "words": words,
+            "href": f"{path}?{_query({'range': name}, compare)}",
+            "is_current": name == period.name,
+        }
+        for name, words in WORDS.items()
+    ]
+    return {
+        "page_url": path,
+        "ranges": named_ranges,
+        "dates": days_of(period),
+        "compare": compare,
+        "compare_href": f"{path}?{_query(range_query(period), not compare)}",
+    }
+
+
+def _query(values: dict[str, str], compare: bool) -> str:
+    return urlencode(values | ({"compare": "1"} if compare else {}))
+
+
+def _period(request: HttpRequest, zone: str) -> tuple[Period, str]:
+    """A range that means nothing is said, and the usual one shown."""
+    now = timezone.now()
+    try:
+        return read_period(dict(request.GET.items()), now=now, timezone=zone), ""
+    except InvalidRequest as error:
+        return named(DEFAULT, now=now, timezone=zone), error.message
+
+
+def _csv(request: HttpRequest, key: str, name: str, zone: str, draw: Draw) -> HttpResponseBase:
+    period, _ = _period(request, zone)
+    chart = draw(period, request.GET.get("compare") == "1").find(key)
+    if chart is None:
+        raise Http404("There is no such chart.")
+    return csv_response(request, f"{name}.csv", chart.csv_rows())

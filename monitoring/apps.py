@@ -11,7 +11,19 @@ class MonitoringConfig(AppConfig):
         from monitoring.intake import keep_books
 
         keep_books()
+        self._watch()
         if settings.OTEL_ENDPOINT:
             from monitoring.telemetry import listen
 
             listen(settings.OTEL_ENDPOINT)
+
+    def _watch(self) -> None:
+        """What alerts need to know, and what tells of them."""
+        from monitoring.alert_messages import write, write_test
+        from monitoring.outbox import WRITERS
+        from monitoring.sync_outcomes import note_sync
+        from retrieval.events import sync_listeners
+
+        WRITERS.update(alerts=write, test=write_test)
+        if note_sync not in sync_listeners:
+            sync_listeners.append(note_sync)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from monitoring.models import Alert, AlertRule
 
@@ -17,6 +17,7 @@ Event = Literal["opened", "worse", "better", "still_open", "resolved"]
 # So long a figure has to be better before its alert is resolved or comes down a level: one that goes
 # to and fro around a threshold is one alert, and not many.
 CALM = timedelta(minutes=10)
+WITHOUT_DATA: dict[str, Level] = {"ok": "ok", "alert": "alert"}
 RANK: dict[str, int] = {"ok": 0, "warning": 1, "alert": 2}
 
 
@@ -26,17 +27,6 @@ class Reading:
 
     value: float | None = None
     count: int = 0
-
-
-class Thresholds(Protocol):
-    """What of a rule decides: an AlertRule, saved or not."""
-
-    comparison: str
-    warning_threshold: float | None
-    alert_threshold: float | None
-    minimum_count: int
-    no_data: str
-    renotify_minutes: int
 
 
 @dataclass(slots=True)
@@ -50,14 +40,14 @@ class State:
     alert_id: UUID | None = None
 
 
-def has_data(rule: Thresholds, reading: Reading) -> bool:
+def has_data(rule: AlertRule, reading: Reading) -> bool:
     return reading.value is not None and reading.count >= rule.minimum_count
 
 
-def level_of(rule: Thresholds, reading: Reading) -> Level | None:
+def level_of(rule: AlertRule, reading: Reading) -> Level | None:
     """None: nothing is known, and things stay as they are."""
     if not has_data(rule, reading):
-        return {AlertRule.NoData.OK: "ok", AlertRule.NoData.ALERT: "alert"}.get(rule.no_data)
+        return WITHOUT_DATA.get(rule.no_data)
     value = reading.value
     assert value is not None
     if _is_beyond(rule, value, rule.alert_threshold):
@@ -66,7 +56,7 @@ def level_of(rule: Thresholds, reading: Reading) -> Level | None:
 
 
 def step(
-    rule: Thresholds, state: State | None, reading: Reading, now: datetime
+    rule: AlertRule, state: State | None, reading: Reading, now: datetime
 ) -> tuple[State | None, Event | None]:
     """What comes of a reading, and what is to be told. Changes the state that is given."""
     level = level_of(rule, reading)
@@ -86,7 +76,7 @@ def step(
 
 
 def _calm_down(
-    rule: Thresholds, state: State, level: Level, now: datetime
+    rule: AlertRule, state: State, level: Level, now: datetime
 ) -> tuple[State | None, Event | None]:
     state.fine_since = state.fine_since or now
     if now - state.fine_since >= CALM:
@@ -97,7 +87,7 @@ def _calm_down(
     return state, None if level == "ok" else _remind(rule, state, now)
 
 
-def _remind(rule: Thresholds, state: State, now: datetime) -> Event | None:
+def _remind(rule: AlertRule, state: State, now: datetime) -> Event | None:
     every = timedelta(minutes=rule.renotify_minutes)
     if not every or now - state.notified_at < every:
         return None
@@ -105,14 +95,14 @@ def _remind(rule: Thresholds, state: State, now: datetime) -> Event | None:
     return "still_open"
 
 
-def worse(rule: Thresholds, one: float | None, other: float | None) -> float | None:
+def worse(rule: AlertRule, one: float | None, other: float | None) -> float | None:
     known = [value for value in (one, other) if value is not None]
     if not known:
         return None
     return max(known) if rule.comparison == AlertRule.Comparison.ABOVE else min(known)
 
 
-def _is_beyond(rule: Thresholds, value: float, threshold: float | None) -> bool:
+def _is_beyond(rule: AlertRule, value: float, threshold: float | None) -> bool:
     if threshold is None:
         return False
     return value > threshold if rule.comparison == AlertRule.Comparison.ABOVE else value < threshold

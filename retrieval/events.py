@@ -1,5 +1,5 @@
 """What happens while a question is answered, as typed values, each of which a surface renders its own
-way; and the bridge to whoever keeps the books of it (`ledger`, `answer_listeners`)."""
+way; and the bridge to whoever keeps the books of it (`ledger`, `answer_listeners`, `sync_listeners`)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, LiteralString
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
+    from uuid import UUID
 
     from ragadmin.errors import RagadminError
     from retrieval.query.run import Run
@@ -67,7 +69,21 @@ class Ledger:
     sampled: LiteralString = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SyncEnded:
+    """A run that was no dry run has its last status."""
+
+    tenant_id: int
+    run_id: UUID
+    source_id: UUID
+    status: str
+    failed: int
+    finished_at: datetime
+
+
 # Filled by the app that keeps the books, when Django starts.
 ledger = Ledger()
 # Called with each run that was stored, after its transaction. They must not wait, nor fail.
 answer_listeners: list[Callable[[Run], None]] = []
+# Called in the transaction that ends a sync run, with its tenant in force.
+sync_listeners: list[Callable[[SyncEnded], None]] = []

@@ -110,6 +110,7 @@ class Migration(migrations.Migration):
                 ('cluster', models.CharField(blank=True, default='', max_length=40)),
                 ('rolled_up_at', models.DateTimeField(null=True)),
                 ('metrics', models.BigIntegerField(default=0)),
+                ('kept_from', models.DateTimeField(null=True)),
             ],
         ),
         migrations.CreateModel(

@@ -85,7 +85,7 @@ class HttpClient:
         self.origin = origin
         self.gap = gap
         self._credentials = credentials
-        self._network = _CheckedNetwork()
+        self._network = CheckedNetwork()
         self._pool = httpcore2.ConnectionPool(
             max_connections=2, keepalive_expiry=60, network_backend=self._network
         )
@@ -228,7 +228,7 @@ def _drain(chunks: Iterable[bytes]) -> None:
             return
 
 
-class _CheckedNetwork(httpcore2.NetworkBackend):
+class CheckedNetwork(httpcore2.NetworkBackend):
     """Connects to the very address that was checked. `deadline` binds the request as a whole."""
 
     def __init__(self) -> None:
@@ -271,7 +271,7 @@ class _CheckedNetwork(httpcore2.NetworkBackend):
 class _LimitedStream(httpcore2.NetworkStream):
     """A body that trickles on for ever ends with the time for its request."""
 
-    def __init__(self, stream: httpcore2.NetworkStream, network: _CheckedNetwork) -> None:
+    def __init__(self, stream: httpcore2.NetworkStream, network: CheckedNetwork) -> None:
         self._stream = stream
         self._network = network
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from django.utils import timezone
 
+from retrieval.events import SyncEnded, sync_listeners
 from retrieval.indexing import retention, run_paths, sync_jobs
 from retrieval.indexing.run_paths import entry
 from retrieval.models import Document, Source, SyncError, SyncRun
@@ -113,6 +114,23 @@ def _end(run: SyncRun) -> None:
     sync_jobs.finish(current_tenant(), run.pk)
     if not run.dry_run:
         _shorten_last(run)
+    tell_end(run)
+
+
+def tell_end(run: SyncRun) -> None:
+    """With the tenant in force, in the transaction that gave the run its last status."""
+    if run.dry_run or not run.finished_at:
+        return
+    ended = SyncEnded(
+        tenant_id=current_tenant().id,
+        run_id=run.pk,
+        source_id=run.source_id,
+        status=run.status,
+        failed=run.failed,
+        finished_at=run.finished_at,
+    )
+    for listener in sync_listeners:
+        listener(ended)
 
 
 def _note_indexing_time(run: SyncRun) -> None:

@@ -11,6 +11,7 @@ from ragadmin.errors import Conflict, InvalidRequest, NotFound
 from retrieval import tasks
 from retrieval.connectors.registry import connector_class
 from retrieval.indexing import due, kept, queue, sync_jobs
+from retrieval.indexing.outcome import tell_end
 from retrieval.models import Document, SyncRun
 from retrieval.services.sources import lock_source, may_see
 from tenants.audit import record_event
@@ -95,6 +96,7 @@ def cancel_run(
             run.status, run.finished_at = SyncRun.Status.CANCELLED, timezone.now()
             run.save(update_fields=["status", "finished_at"])
             sync_jobs.finish(tenant, run.pk)
+            tell_end(run)
         sync_jobs.wake(tenant, run.pk)
         transaction.on_commit(tasks.hint_sync)
         _record("sync_run.cancelled", tenant, actor, run)

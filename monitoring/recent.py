@@ -1,0 +1,99 @@
+"""Sums over the five-minute rows: of all tenants at one moment, or of one scope along the time.
+
+A window ends at the moment itself, within the five minutes under way, and begins with whole ones.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.postgres.aggregates import StringAgg
+from django.db.models import BinaryField, Q, Sum, Value
+
+from monitoring.histograms import Histogram
+from monitoring.models import RecentUsage
+from monitoring.sums import AMOUNTS, CACHE_LAYERS, COUNTS, HISTOGRAMS, Sums, add_up
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+STEP = timedelta(minutes=5)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def step_of(at: datetime) -> datetime:
+    """The beginning of the five minutes that hold it."""
+    return at - (at - EPOCH) % STEP
+
+
+def window_start(now: datetime, minutes: int) -> datetime:
+    return step_of(now) - timedelta(minutes=minutes)
+
+
+def sums_of_window(
+    start: datetime,
+    end: datetime,
+    *,
+    tenant_ids: Iterable[int] | None,
+    fleet: bool,
+    histograms: Iterable[str] = HISTOGRAMS,
+) -> dict[int | None, Sums]:
+    """By tenant, the fleet under None, in one query. `tenant_ids` None: every tenant."""
+    whose = Q(tenant_id__isnull=False) if tenant_ids is None else Q(tenant_id__in=list(tenant_ids))
+    if fleet:
+        whose |= Q(tenant_id__isnull=True)
+    rows = RecentUsage.objects.filter(whose, starts_at__gte=start, starts_at__lt=end)
+    added = {f"{name}_": Sum(name) for name in (*COUNTS, *AMOUNTS)}
+    added |= {f"cache_{layer}": Sum("questions", filter=Q(cache=layer)) for layer in CACHE_LAYERS}
+    joined = {f"{name}_": _joined(name) for name in histograms}
+    by_tenant = rows.order_by().values("tenant_id").annotate(**added, **joined)
+    return {row["tenant_id"]: _sums_of(row, tuple(joined)) for row in by_tenant}
+
+
+def series(
+    tenant_id: int | None, start: datetime, end: datetime, minutes: int
+) -> Iterator[tuple[datetime, Sums]]:
+    """At the end of each five minutes from `start` to `end`, what the window then was."""
+    rows = RecentUsage.objects.filter(
+        tenant_id=tenant_id, starts_at__gte=start - timedelta(minutes=minutes), starts_at__lt=end
+    )
+    by_step: dict[datetime, list[RecentUsage]] = {}
+    for row in rows.order_by("starts_at").iterator():
+        by_step.setdefault(row.starts_at, []).append(row)
+    steps = {at: add_up(several) for at, several in by_step.items()}
+    window, at = Sums(), start - timedelta(minutes=minutes)
+    while at < end:
+        for step, sign in ((at, 1), (at - timedelta(minutes=minutes), -1)):
+            if step in steps:
+                _add(window, steps[step], sign)
+        at += STEP
+        if at >= start:
+            yield at, window
+
+
+def _joined(name: str) -> Any:
+    """Packed histograms one after the other are themselves a packed histogram."""
+    return StringAgg(
+        name, delimiter=Value(b"", output_field=BinaryField()), output_field=BinaryField()
+    )
+
+
+def _sums_of(row: dict[str, Any], histograms: tuple[str, ...]) -> Sums:
+    sums = Sums(**{name: row[f"{name}_"] for name in (*COUNTS, *AMOUNTS)})
+    sums.caches = {layer: row[f"cache_{layer}"] or 0 for layer in CACHE_LAYERS}
+    for name in histograms:
+        packed = row[name]
+        setattr(sums, name.rstrip("_"), Histogram.merged([bytes(packed)] if packed else []))
+    return sums
+
+
+def _add(window: Sums, other: Sums, sign: int) -> None:
+    for name in (*COUNTS, *AMOUNTS):
+        setattr(window, name, getattr(window, name) + sign * getattr(other, name))
+    for layer, count in other.caches.items():
+        window.caches[layer] = window.caches.get(layer, 0) + sign * count
+    for name in HISTOGRAMS:
+        histogram: Histogram = getattr(window, name)
+        for bucket, count in getattr(other, name).counts.items():
+            histogram.add(bucket, sign * count)

@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import structlog
 from celery.signals import worker_init
@@ -201,6 +202,26 @@ def diagnose_ratings(tenant_id: int) -> None:
         return
     with _other_tenants_turn(tenant):
         diagnose_waiting(tenant)
+
+
+def hint_again(tenant_id: int, trace_id: UUID) -> None:
+    """Of a question that somebody waits for to be asked again. The page tells if nobody took it."""
+    try:
+        ask_again.apply_async([tenant_id, str(trace_id)], expires=3 * 60, retry=False)  # pyright: ignore[reportFunctionMemberAccess]
+    except KombuError as error:
+        log.warning("not asked again: the queue cannot be reached", error=str(error))
+
+
+@app.task
+def ask_again(tenant_id: int, trace_id: str) -> None:
+    """One question, as whoever asked it, on the live path."""
+    from retrieval.again import ask_again as ask
+
+    tenant = Tenant.objects.filter(pk=tenant_id, status=Tenant.Status.ACTIVE).first()
+    if tenant is None:
+        return
+    with _other_tenants_turn(tenant):
+        ask(tenant, UUID(trace_id))
 
 
 @app.task

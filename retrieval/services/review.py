@@ -1,0 +1,114 @@
+"""What is done about answers that were rated down. With the tenant in force."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.utils import timezone
+
+from ragadmin.errors import Conflict, InvalidRequest, NotFound
+from retrieval.models import Feedback, GoldenQuestion
+from retrieval.services.feedback import UNDIAGNOSED
+from retrieval.services.golden import add_golden_question
+from retrieval.tasks import hint_again, hint_diagnosis
+from tenants.context import current_tenant
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from django.db.models import QuerySet
+
+# A worker that died with the question is not waited for.
+LONGEST_WAIT = timedelta(minutes=3)
+MOST_AT_ONCE = 500
+
+
+def thumbs_down() -> QuerySet[Feedback]:
+    return Feedback.objects.filter(rating=Feedback.Rating.DOWN)
+
+
+def find_thumbs_down(trace_id: UUID) -> Feedback:
+    """Raises NotFound."""
+    found = thumbs_down().select_related("trace").filter(trace_id=trace_id).first()
+    if found is None:
+        raise NotFound("There is no such answer, or it is not rated down any more.")
+    return found
+
+
+def resolve(trace_ids: Sequence[UUID], status: str, *, by: str) -> list[UUID]:
+    """Fixed, dismissed, or open again; those that changed. Raises InvalidRequest."""
+    if status not in Feedback.Status.values:
+        raise InvalidRequest(f"The status is one of {', '.join(Feedback.Status.values)}.")
+    wanted = thumbs_down().filter(trace_id__in=list(trace_ids)[:MOST_AT_ONCE])
+    changing = wanted.exclude(status=status).select_for_update().order_by("trace_id")
+    ids = list(changing.values_list("trace_id", flat=True))
+    is_open = status == Feedback.Status.OPEN
+    # Not `save`: when it was rated stays what it was.
+    Feedback.objects.filter(trace_id__in=ids).update(
+        status=status,
+        resolved_at=None if is_open else timezone.now(),
+        resolved_by="" if is_open else by[:254],
+    )
+    return ids
+
+
+def diagnose_again(trace_id: UUID) -> None:
+    """In the background. Raises NotFound."""
+    find_thumbs_down(trace_id)
+    Feedback.objects.filter(trace_id=trace_id).update(**UNDIAGNOSED, status=Feedback.Status.OPEN)
+    tenant_id = current_tenant().id
+    transaction.on_commit(lambda: hint_diagnosis(tenant_id))
+
+
+def is_being_asked(feedback: Feedback) -> bool:
+    begun = feedback.asked_again_at
+    if begun is None or feedback.new_trace_id or feedback.ask_again_error:
+        return False
+    return begun > timezone.now() - LONGEST_WAIT
+
+
+def start_again(trace_id: UUID) -> None:
+    """Asks the question again in the background. Raises NotFound, Conflict while it is being asked."""
+    find_thumbs_down(trace_id)
+    feedback = Feedback.objects.select_for_update().get(trace_id=trace_id)
+    if is_being_asked(feedback):
+        raise Conflict("The question is being asked again: wait for the answer.")
+    Feedback.objects.filter(trace_id=trace_id).update(
+        asked_again_at=timezone.now(), ask_again_error="", new_trace_id=None, seen_at=None
+    )
+    tenant_id = current_tenant().id
+    transaction.on_commit(lambda: hint_again(tenant_id, trace_id))
+
+
+def make_golden(trace_id: UUID, *, by: str, allowed_levels: Sequence[str]) -> UUID:
+    """The question as it was asked, with the passage's document as what has to be found, if the asker
+    may read it; else the right thing is to say that nothing is known.
+
+    One that is there already is linked. Raises NotFound, InvalidRequest, PermissionDenied.
+    """
+    feedback = find_thumbs_down(trace_id)
+    trace, detail = feedback.trace, feedback.diagnosis_detail
+    level, path = detail.get("access_level", ""), detail.get("path", "")
+    is_hidden = feedback.diagnosis == Feedback.Diagnosis.NOT_PERMITTED
+    expects = bool(path) and level in trace.access_levels and level in allowed_levels
+    try:
+        golden_id = add_golden_question(
+            question=trace.standalone_question or trace.question,
+            access_levels=trace.access_levels,
+            expected_paths=[path] if expects else [],
+            must_abstain=is_hidden,
+            note=feedback.comment,
+            origin="trace",
+            trace_id=trace_id,
+            created_by=by,
+            allowed_levels=allowed_levels,
+        ).id
+    except Conflict as error:
+        if "golden_question" not in error.extra:
+            raise
+        golden_id = GoldenQuestion.objects.get(pk=error.extra["golden_question"]).id
+    Feedback.objects.filter(trace_id=trace_id).update(golden_question_id=golden_id)
+    return golden_id

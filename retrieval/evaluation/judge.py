@@ -4,7 +4,7 @@ Found: a document of which the path is expected is among those that the model wa
 Matched: every text of `must_contain` stands in the answer; and where an answer is expected, each of
 its numbers does too (also one that is written as a word), and it holds 80 % of the expected words or
 is near in meaning. Of 25 pairs that were judged by hand this takes 10 of 12 right ones for right, and
-2 of 13 wrong ones, which said the opposite or spoke of something near: where the very word counts,
+3 of 13 wrong ones, which said the opposite or spoke of something near: where the very word counts,
 it belongs into `must_contain`.
 Abstained: nothing near enough was found, or a model cites nothing, which it is told to do where the
 passages hold no answer.

@@ -5,31 +5,33 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+
+Wanted = TypeVar("Wanted")
 
 _TOKEN = re.compile(r"\w+")
 _CITATION = re.compile(r"\s*\[\d{1,3}(?:\s*,\s*\d{1,3})*\]")
 
 
-def rank_of_first(gains: Mapping[Hashable, float], order: Sequence[Hashable]) -> int | None:
+def rank_of_first(gains: Mapping[Wanted, float], order: Sequence[Wanted]) -> int | None:
     """Counted from 1; None where none of what is wanted is in `order`."""
     return next((place for place, each in enumerate(order, start=1) if each in gains), None)
 
 
-def hit_at(gains: Mapping[Hashable, float], order: Sequence[Hashable], k: int) -> float:
+def hit_at(gains: Mapping[Wanted, float], order: Sequence[Wanted], k: int) -> float:
     return float(rank_of_first(gains, order[:k]) is not None)
 
 
-def reciprocal_rank(gains: Mapping[Hashable, float], order: Sequence[Hashable], k: int) -> float:
+def reciprocal_rank(gains: Mapping[Wanted, float], order: Sequence[Wanted], k: int) -> float:
     """1 over the rank of the first that is wanted; 0 if none is among the first `k`."""
     rank = rank_of_first(gains, order[:k])
     return 1 / rank if rank else 0.0
 
 
-def ndcg_at(gains: Mapping[Hashable, float], order: Sequence[Hashable], k: int) -> float:
+def ndcg_at(gains: Mapping[Wanted, float], order: Sequence[Wanted], k: int) -> float:
     """Normalised discounted cumulative gain (Järvelin and Kekäläinen 2002)."""
     best = sorted(gains.values(), reverse=True)[:k]
     ideal = sum(gain / math.log2(place + 1) for place, gain in enumerate(best, start=1))

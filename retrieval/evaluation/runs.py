@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from ragadmin.errors import Conflict, NotFound
-from retrieval.evaluation.configuration import trial_of
+from retrieval.evaluation.configuration import describe, is_same, trial_of
 from retrieval.evaluation.summary import sum_up
 from retrieval.models import Evaluation, GoldenQuestion
 from tenants.access import tenant_config
@@ -58,6 +58,8 @@ def begin_evaluation(
             extra={"evaluation": str(open_run.id)},
         )
     tenant = Tenant.objects.get(pk=current_tenant().id)
+    if tenant.status != Tenant.Status.ACTIVE:
+        raise Conflict("The tenant is suspended: nothing is asked.", code="tenant_suspended")
     trial_of(tenant_config(tenant), tenant, changes)
     if changes and fresh_baseline() is None:
         # In line before the trial, so that both are measured on the same documents.
@@ -108,8 +110,6 @@ def baseline_of(run: Evaluation) -> Evaluation | None:
 def fresh_baseline() -> Evaluation | None:
     """The newest run with the settings in force, if it holds for the present settings, documents and
     golden questions."""
-    from retrieval.evaluation.configuration import describe, is_same
-
     ended = Evaluation.objects.filter(status=Evaluation.Status.SUCCEEDED, changes={})
     newest = ended.order_by("-created_at", "-id").first()
     if newest is None:

@@ -33,9 +33,10 @@ def limited_key(tenant, limit):
     ]
 
 
-def test_of_a_thousand_questions_the_allowed_number_passes(web, corpus):
-    answers = asyncio.run(flood(web.url, limited_key(corpus, 60), 1000))
-    assert Counter(each.status_code for each in answers) == {200: 60, 429: 940}
+def test_of_many_questions_at_once_the_allowed_number_passes(web, corpus):
+    """More than there are connections, so that some are asked while others are refused."""
+    answers = asyncio.run(flood(web.url, limited_key(corpus, 60), 250))
+    assert Counter(each.status_code for each in answers) == {200: 60, 429: 190}
     refused = next(each for each in answers if each.status_code == 429)
     assert refused.json()["error"]["code"] == "rate_limited"
     assert "may ask 60 questions a minute" in refused.json()["error"]["message"]

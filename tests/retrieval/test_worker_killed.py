@@ -107,10 +107,14 @@ def test_killed_worker_loses_nothing_and_doubles_nothing(services, tenant, undis
     assert found == dict(expected) | {TOTAL_TERM: len(embedded)}
 
 
-def test_worker_takes_an_upload_at_once_and_stops_when_asked(services, tenant):
+def test_worker_finds_what_lost_its_hint_takes_an_upload_at_once_and_stops_when_asked(
+    services, tenant
+):
+    document = upload(tenant)
+    tasks.app.control.purge()
     with worker(services) as process:
-        warm = upload(tenant)
-        wait_for(lambda: read(tenant, warm).status == "ready")
+        tasks.dispatch_documents()
+        wait_for(lambda: read(tenant, document).status == "ready")
         start = time.monotonic()
         document = upload(tenant, path="second.md", content=b"Another text about kettles.")
         wait_for(lambda: read(tenant, document).status == "ready")
@@ -139,14 +143,6 @@ def test_upload_stands_while_redis_is_down(services, tenant):
     with tenant_context(tenant):
         assert Document.objects.get().status == "queued"
     assert DocumentJob.objects.filter(tenant=tenant).exists()
-
-
-def test_what_lost_its_hint_is_dispatched(services, tenant):
-    document = upload(tenant)
-    tasks.app.control.purge()
-    with worker(services):
-        tasks.dispatch_documents()
-        wait_for(lambda: read(tenant, document).status == "ready")
 
 
 def test_interrupted_answer_does_not_run_for_ever(tenant):

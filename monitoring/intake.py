@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from retrieval import events
 
+INTO = "INSERT INTO public.monitoring_querymetric"
+FROM = "FROM retrieval_querytrace t"
 # The columns of a row, and each of them from the trace `t`. Savings are of the answer as it was given.
-COLUMNS = """
+ANSWER = """
 id, asked_at, tenant_id, answer_id, entry, model, cache, questions, errors, cancelled, abstained, degraded,
 simulated, unpriced, passages, duration_ms, first_token_ms, similarity_avg, input_tokens, output_tokens,
 saved_tokens, cost_usd, saved_cache_usd, saved_routing_usd, saved_compression_usd, calls
@@ -17,36 +19,42 @@ saved_tokens, cost_usd, saved_cache_usd, saved_routing_usd, saved_compression_us
 KNOWN_COST = """
 coalesce((SELECT sum((call->>'cost_usd')::numeric) FROM jsonb_array_elements(t.calls) call), 0)
 """
-OF_ANSWERS = f"""
-INSERT INTO public.monitoring_querymetric ({COLUMNS})
-SELECT t.id, t.created_at, t.tenant_id, t.id, 'answer', t.model, t.cache, 1, (t.status = 'failed')::int,
-    (t.status = 'cancelled')::int, t.abstained::int, (t.degraded <> '{{}}')::int, t.is_simulated::int,
-    (t.total_cost_usd IS NULL AND t.status <> 'failed')::int, jsonb_array_length(t.hits), t.duration_ms,
-    t.first_token_ms, t.similarity_avg, t.input_tokens, t.output_tokens, t.saved_tokens,
-    coalesce(t.total_cost_usd, {KNOWN_COST}),
-    coalesce((t.saved->>'cache')::numeric, 0), coalesce((t.saved->>'routing')::numeric, 0),
-    coalesce((t.saved->>'compression')::numeric, 0), t.calls
-FROM retrieval_querytrace t
-"""  # noqa: S608
-# Whatever the thumbs were, the rows of one answer add up to those it has now.
-OF_RATINGS = """
-INSERT INTO public.monitoring_querymetric
-    (id, asked_at, tenant_id, answer_id, entry, model, cache, up, down)
-SELECT gen_random_uuid(), t.created_at, t.tenant_id, t.id, 'rating', t.model, t.cache, {up}, {down}
-FROM retrieval_querytrace t
+OF_ANSWER = f"""
+t.id, t.created_at, t.tenant_id, t.id, 'answer', t.model, t.cache, 1, (t.status = 'failed')::int,
+(t.status = 'cancelled')::int, t.abstained::int, (t.degraded <> ARRAY[]::varchar[])::int, t.is_simulated::int,
+(t.total_cost_usd IS NULL AND t.status <> 'failed')::int, jsonb_array_length(t.hits), t.duration_ms,
+t.first_token_ms, t.similarity_avg, t.input_tokens, t.output_tokens, t.saved_tokens,
+coalesce(t.total_cost_usd, {KNOWN_COST}),
+coalesce((t.saved->>'cache')::numeric, 0), coalesce((t.saved->>'routing')::numeric, 0),
+coalesce((t.saved->>'compression')::numeric, 0), t.calls
 """
+# Whatever the thumbs were, the rows of one answer add up to those it has now.
+RATING = "id, asked_at, tenant_id, answer_id, entry, model, cache, up, down"
+OF_RATING = "gen_random_uuid(), t.created_at, t.tenant_id, t.id, 'rating', t.model, t.cache"
 # What a sample cost is no cost of its answer, but it is spent.
-OF_SAMPLES = """
-INSERT INTO public.monitoring_querymetric
-    (id, asked_at, tenant_id, answer_id, entry, model, cache, samples, false_hits, calls)
-SELECT gen_random_uuid(), t.created_at, t.tenant_id, t.id, 'sample', t.model, t.cache, 1,
-    (t.shadow_verdict = 'different')::int, coalesce(t.shadow->'calls', '[]')
-FROM retrieval_querytrace t
+SAMPLE = "id, asked_at, tenant_id, answer_id, entry, model, cache, samples, false_hits, calls"
+OF_SAMPLE = """
+gen_random_uuid(), t.created_at, t.tenant_id, t.id, 'sample', t.model, t.cache, 1,
+(t.shadow_verdict = 'different')::int, coalesce(t.shadow->'calls', '[]')
 """
 THESE = "WHERE t.id = ANY(%(answer_ids)s::uuid[])"
-COMPLETED = f"{OF_ANSWERS} {THESE}"
-RATED = f"{OF_RATINGS.format(up='%(up)s', down='%(down)s')} {THESE}"
-SAMPLED = f"{OF_SAMPLES} {THESE}"
+# An answer that was given up for dead and is completed after all is in the books already.
+COMPLETED = f"""
+{INTO} ({ANSWER}) SELECT {OF_ANSWER} {FROM} {THESE} ON CONFLICT (asked_at, id) DO NOTHING
+"""
+RATED = f"{INTO} ({RATING}) SELECT {OF_RATING}, %(up)s, %(down)s {FROM} {THESE}"
+SAMPLED = f"{INTO} ({SAMPLE}) SELECT {OF_SAMPLE} {FROM} {THESE}"
+# All of a tenant's books from the traces, with `{xid}` as the number of the transaction.
+FROM_TRACES = (
+    f"""{INTO} ({ANSWER}, xid) SELECT {OF_ANSWER}, {{xid}} {FROM}
+    WHERE t.status <> 'running' AND {{condition}}""",
+    f"""{INTO} ({RATING}, xid)
+    SELECT {OF_RATING}, (f.rating = 'up')::int, (f.rating = 'down')::int, {{xid}} {FROM}
+    JOIN retrieval_feedback f ON f.trace_id = t.id AND f.tenant_id = t.tenant_id
+    WHERE t.status <> 'running' AND {{condition}}""",
+    f"""{INTO} ({SAMPLE}, xid) SELECT {OF_SAMPLE}, {{xid}} {FROM}
+    WHERE t.shadow_verdict <> '' AND t.status <> 'running' AND {{condition}}""",
+)
 
 
 def keep_books() -> None:

@@ -38,6 +38,10 @@ DAYS_IN_DEFAULT = f"""
 SELECT DISTINCT (asked_at AT TIME ZONE 'UTC')::date FROM {DEFAULT}
 WHERE asked_at >= %s AND asked_at < %s
 """  # noqa: S608
+# Noted before, so that nobody takes what is left of a day for all of it.
+NOTE = """
+UPDATE monitoring_rollupstate SET kept_from = greatest(kept_from, %s::timestamptz)
+"""
 # The default partition's rows of the day would keep it from being attached.
 MAKE = """
 CREATE TABLE {name} (LIKE monitoring_querymetric INCLUDING ALL);
@@ -63,6 +67,8 @@ def drop_days(before: date) -> list[date]:
     """Older days, if all of them is counted; those dropped."""
     with owner().cursor() as cursor:
         old = sorted(day for day in _days(cursor) if day < before)
+    with owner().cursor() as cursor:
+        cursor.execute(NOTE, [str(before)])
     dropped = [day for day in old if _drop(day)]
     _empty_default(before)
     return dropped
@@ -100,16 +106,14 @@ def _drop(day: date) -> bool:
 
 
 def _has_uncounted(cursor: CursorWrapper, state: State, table: str) -> bool:
-    cursor.execute(f"SELECT EXISTS (SELECT FROM {table} q WHERE NOT {state.counted('q')})")  # noqa: S608
+    cursor.execute(f"SELECT EXISTS (SELECT FROM {table} q WHERE NOT {state.counted()})")  # noqa: S608
     return cursor.fetchone()[0]
 
 
 def _empty_default(before: date) -> None:
     with _alone("empty the default") as (cursor, state):
-        counted = state.counted("q")
-        cursor.execute(
-            f"DELETE FROM {DEFAULT} q WHERE q.asked_at < %s AND {counted}", [str(before)]
-        )  # noqa: S608
+        condition = f"q.asked_at < %s AND {state.counted()}"
+        cursor.execute(f"DELETE FROM {DEFAULT} q WHERE {condition}", [str(before)])  # noqa: S608
 
 
 @contextmanager

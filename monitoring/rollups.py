@@ -66,7 +66,7 @@ class State:
         now = until or self.now
         return NEW.format(least=self.last.least, end=now.end, now=now, last=self.last)
 
-    def counted(self, row: str) -> str:
+    def counted(self, row: str = "q") -> str:
         return COUNTED_ALREADY.format(row=row, last=self.last)
 
 

@@ -75,6 +75,8 @@ class RollupState(models.Model):
     cluster = models.CharField(max_length=40, blank=True, default="")
     rolled_up_at = models.DateTimeField(null=True)
     metrics = models.BigIntegerField(default=0)
+    # Older metrics were dropped, or are going to be.
+    kept_from = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"up to {self.rolled_up_at}"

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import replace
 
 from retrieval.mock_model.server import start_server
-from retrieval.query import breaker
+from retrieval.query import breaker, shadow
 from retrieval.query.clients import close_clients
 from retrieval.query.redis_store import close_redis
 from tenants.access import tenant_config
@@ -51,10 +51,12 @@ def ask_all(tenant, questions=QUESTIONS, model=MODEL, simulated=False, **query):
     async def run():
         server = await start_server("127.0.0.1", 0)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-        caller = replace(await in_thread(caller_of, tenant, url, model, **query))
+        caller = await in_thread(caller_of, tenant, url, model, **query)
         caller = replace(caller, is_simulated=simulated)
         try:
-            return [await _ask(caller, question) for question in questions]
+            answers = [await _ask(caller, question) for question in questions]
+            await shadow.wait_for_samples()
+            return answers
         finally:
             breaker.forget_all()
             await close_clients()

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.db.models import Q
-from django.utils import timezone
 
 from retrieval.document_list import NEWEST_FIRST, SORTS
-from retrieval.models import Document, QueryTrace
+from retrieval.models import Document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from django.db.models import QuerySet
     from django.forms import BoundField
 
 PAGE_SIZES = (25, 50, 100, 200)
@@ -89,54 +85,3 @@ class DocumentFilter(FilterForm):
     def wanted(self) -> dict[str, str]:
         """As `retrieval.selectors.filter_documents` takes it."""
         return {name: value for name in self.fields if (value := self.value(name))}
-
-
-CACHES = {
-    "none": "Not from the cache",
-    "any": "From any cache",
-    "exact": "Same question",
-    "semantic": "Like question",
-    "llm": "Model reply reused",
-}
-
-
-class TraceFilter(FilterForm):
-    q = search_box("Words of the question")
-    rating = forms.ChoiceField(
-        required=False,
-        choices=[
-            ("", "Any rating"),
-            ("up", "Thumbs up"),
-            ("down", "Thumbs down"),
-            ("none", "Not rated"),
-        ],
-    )
-    status = forms.ChoiceField(
-        required=False, choices=choices("Any status", QueryTrace.Status.values)
-    )
-    cache = forms.ChoiceField(required=False, choices=[("", "Any cache"), *CACHES.items()])
-    days = forms.TypedChoiceField(
-        required=False,
-        label="Period",
-        coerce=int,
-        empty_value=None,
-        choices=[("", "All time"), ("1", "Last day"), ("7", "Last 7 days"), ("30", "Last 30 days")],
-    )
-
-    def __init__(self, data: Any) -> None:
-        super().__init__(data, auto_id="filter-%s")
-
-    def apply(self, traces: QuerySet[QueryTrace]) -> QuerySet[QueryTrace]:
-        if words := self.value("q"):
-            traces = traces.filter(question__icontains=words)
-        if rating := self.value("rating"):
-            traces = traces.filter(
-                Q(feedback=None) if rating == "none" else Q(feedback__rating=rating)
-            )
-        if status := self.value("status"):
-            traces = traces.filter(status=status)
-        if cache := self.value("cache"):
-            traces = traces.filter(~Q(cache="none") if cache == "any" else Q(cache=cache))
-        if days := self.value("days"):
-            traces = traces.filter(created_at__gte=timezone.now() - timedelta(days=days))
-        return traces

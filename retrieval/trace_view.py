@@ -28,7 +28,8 @@ class TraceView:
 
 
 def traces_for(*, user_id: int, sees_everybody: bool) -> QuerySet[QueryTrace]:
-    traces = QueryTrace.objects.select_related("feedback")
+    """Without what only a trace's own page shows."""
+    traces = QueryTrace.objects.defer("prompt", "terms")
     return traces if sees_everybody else traces.filter(user_id=user_id)
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from ragadmin.drf import HasScope, Pages, TenantAPIView
+from ragadmin.drf import HasScope, TenantAPIView
 from ragadmin.errors import InvalidRequest, NotFound
-from retrieval.forms import TraceFilter
 from retrieval.models import Feedback, QueryTrace
 from retrieval.services.feedback import LONGEST_COMMENT, REASONS, rate_answer
+from retrieval.trace_filter import TraceFilter
+from retrieval.trace_list import MOST_COUNTED, ON_A_PAGE, read_page
 from retrieval.trace_view import TraceView, view_trace, view_traces
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
     from tenants.config import Caller
 
-FILTERS = ("q", "status", "rating", "cache", "days", "model")
+FILTERS = tuple(TraceFilter({}).fields)
+MOST_ON_A_PAGE = 200
 
 
 class FeedbackSerializer(serializers.ModelSerializer[Feedback]):
@@ -104,16 +106,53 @@ class AnswerListView(TenantAPIView):
 
     @extend_schema(
         operation_id="answers_list",
-        parameters=[OpenApiParameter(name, str) for name in FILTERS],
-        responses=TraceSerializer(many=True),
+        parameters=[OpenApiParameter(name, str) for name in (*FILTERS, "before", "after")]
+        + [OpenApiParameter("page_size", int)],
+        responses=inline_serializer(
+            "AnswersPage",
+            {
+                "count": serializers.IntegerField(allow_null=True),
+                "next": serializers.URLField(allow_null=True),
+                "previous": serializers.URLField(allow_null=True),
+                "results": TraceSerializer(many=True),
+            },
+        ),
     )
     def get(self, request: Request) -> Response:
-        """Newest first. A key without the scope admin sees the answers it asked for itself."""
-        pages = Pages()
-        traces = _filtered(_own(self.caller).order_by("-created_at", "id"), request)
-        page: list[Any] = pages.paginate_queryset(traces, request, view=self) or []
-        views = view_traces(page, self.caller.access_levels)
-        return pages.get_paginated_response(TraceSerializer(views, many=True).data)
+        """Newest first, the filters as on the traces page. A key without the scope admin sees the
+        answers it asked for itself. `count` is null where there are more than 1,000."""
+        found = _filtered(_own(self.caller), request, self.caller)
+        count = found.values("pk")[: MOST_COUNTED + 1].count()
+        page = read_page(found, request.query_params, _page_size(request))
+        views = view_traces(page.traces, self.caller.access_levels)
+        return Response(
+            {
+                "count": count if count <= MOST_COUNTED else None,
+                "next": _link(request, before=page.older),
+                "previous": _link(request, after=page.newer),
+                "results": TraceSerializer(views, many=True).data,
+            }
+        )
+
+
+def _page_size(request: Request) -> int:
+    asked = request.query_params.get("page_size", "")
+    if asked and not (asked.isascii() and asked.isdigit() and 1 <= int(asked) <= MOST_ON_A_PAGE):
+        raise InvalidRequest(
+            f"page_size is a number from 1 to {MOST_ON_A_PAGE}.", extra={"field": "page_size"}
+        )
+    return int(asked) if asked else ON_A_PAGE
+
+
+def _link(request: Request, **cursor: str) -> str | None:
+    """To the page beside this one, None where there is none."""
+    if not any(cursor.values()):
+        return None
+    query = request.query_params.copy()
+    for name in ("before", "after"):
+        query.pop(name, None)
+    query.update(cursor)
+    return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
 
 
 class AnswerView(TenantAPIView):
@@ -143,7 +182,7 @@ class FeedbackView(TenantAPIView):
 
 def _own(caller: Caller) -> QuerySet[QueryTrace]:
     """What the caller may see: an admin the tenant's answers, others those they asked for."""
-    traces = QueryTrace.objects.select_related("feedback")
+    traces = QueryTrace.objects.select_related("feedback").defer("terms")
     if "admin" in caller.scopes:
         return traces
     if caller.user_id is not None:
@@ -158,14 +197,18 @@ def _find(caller: Caller, answer_id: UUID) -> QueryTrace:
     return trace
 
 
-def _filtered(traces: QuerySet[QueryTrace], request: Request) -> QuerySet[QueryTrace]:
+def _filtered(
+    traces: QuerySet[QueryTrace], request: Request, caller: Caller
+) -> QuerySet[QueryTrace]:
     """As on the traces page. Raises InvalidRequest for a value that means nothing."""
-    wanted = TraceFilter(request.query_params)
+    wanted = TraceFilter(
+        request.query_params,
+        timezone=caller.tenant.timezone,
+        sees_everybody="admin" in caller.scopes,
+    )
     if not wanted.is_valid():
         raise _refuse(wanted, next(iter(wanted.errors)))
-    model = request.query_params.get("model")
-    found = wanted.apply(traces)
-    return found.filter(model=model) if model else found
+    return wanted.apply(traces)
 
 
 def _refuse(wanted: TraceFilter, field: str) -> InvalidRequest:

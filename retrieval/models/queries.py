@@ -298,5 +298,5 @@ class Feedback(TenantModel):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         super().save(*args, **kwargs)
-        traces = QueryTrace.objects.filter(pk=self.trace_id)
+        traces = QueryTrace.objects.filter(pk=self.pk)
         traces.exclude(rating=self.rating).update(rating=self.rating)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from django.http import HttpResponse
 
 # Answers, hits and spans are long and not on this page.
-SHOWN_FIELDS = ("question", "asked_by", "status", "duration_ms", "created_at", "feedback__rating")
+SHOWN_FIELDS = ("question", "asked_by", "status", "duration_ms", "created_at", "rating")
 
 
 @require_safe

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.core.paginator import Paginator
 from django.shortcuts import render
+from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
+from django_htmx.http import replace_url
 
-from ragadmin.errors import NotFound
+from ragadmin.errors import InvalidRequest, NotFound
 from retrieval.answer_words import (
     call_rows,
     cost_rows,
@@ -18,8 +19,16 @@ from retrieval.answer_words import (
     saved_rows,
     shadow_of,
 )
-from retrieval.forms import TraceFilter
 from retrieval.services.feedback import REASONS
+from retrieval.trace_filter import TraceFilter
+from retrieval.trace_list import (
+    CURSORS,
+    LISTED,
+    offered_values,
+    read_figures,
+    read_newest,
+    read_page,
+)
 from retrieval.trace_view import traces_for, view_trace
 from retrieval.views.fragments import render_page_or_part
 from tenants.access import TenantHttpRequest, has_role, tenant_page
@@ -31,32 +40,60 @@ if TYPE_CHECKING:
     from django.http import HttpResponse
 
     from retrieval.models import QueryTrace
-
-ON_A_PAGE = 25
-NOT_LISTED = ("answer", "citations", "hits", "dropped", "spans", "route", "calls", "shadow")
+    from retrieval.trace_list import TraceFigures, TracePage
 
 
 @require_safe
 @tenant_page()
 def list_traces(request: TenantHttpRequest, slug: str) -> HttpResponse:
-    filters = TraceFilter(request.GET)
+    filters = read_filter(request)
     visible = visible_traces(request)
-    found = filters.apply(visible).defer(*NOT_LISTED)
+    figures, page, lost = _list(request, filters.apply(visible))
     context = {
         "filters": filters,
-        "page": Paginator(found.order_by("-created_at", "id"), ON_A_PAGE).get_page(
-            request.GET.get("page")
-        ),
-        "is_unused": not filters.is_used and not visible.exists(),
+        "figures": figures,
+        "page": page,
+        "is_lost": lost,
+        "is_unused": not filters.is_used and not page.traces,
         "sees_everybody": has_role(request.role, "admin"),
+        "offered": offered_values(visible),
     }
-    return render_page_or_part(
+    response = render_page_or_part(
         request,
         "retrieval/traces.html",
         part="retrieval/_traces.html",
         target="traces",
         context=context,
     )
+    return replace_url(response, _address(request, filters)) if request.htmx else response
+
+
+def _address(request: TenantHttpRequest, filters: TraceFilter) -> str:
+    """Of what is shown, without the fields that are empty."""
+    place = {name: request.GET[name] for name in CURSORS if name in request.GET}
+    query = "&".join(filter(None, (filters.query, urlencode(place))))
+    return f"{request.path}?{query}" if query else request.path
+
+
+def read_filter(request: TenantHttpRequest) -> TraceFilter:
+    return TraceFilter(
+        request.GET,
+        timezone=request.tenant.timezone,
+        sees_everybody=has_role(request.role, "admin"),
+    )
+
+
+def _list(
+    request: TenantHttpRequest, found: QuerySet[QueryTrace]
+) -> tuple[TraceFigures, TracePage, str]:
+    """And what was wrong with the page that was asked for: the first is shown then."""
+    figures, newest = read_figures(found)
+    if not CURSORS & request.GET.keys():
+        return figures, read_newest(found, newest), ""
+    try:
+        return figures, read_page(found.only(*LISTED), request.GET), ""
+    except InvalidRequest as error:
+        return figures, read_newest(found, newest), error.message
 
 
 @require_safe
@@ -117,7 +154,8 @@ def visible_traces(request: TenantHttpRequest) -> QuerySet[QueryTrace]:
 
 
 def find_trace(request: TenantHttpRequest, trace_id: UUID) -> QueryTrace:
-    trace = visible_traces(request).filter(id=trace_id).first()
+    visible = visible_traces(request).select_related("feedback").defer(None)
+    trace = visible.filter(id=trace_id).first()
     if trace is None:
         raise NotFound("There is no such trace, or it is somebody else's.")
     return trace

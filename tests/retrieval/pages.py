@@ -9,7 +9,7 @@ from django.test import Client
 from pgvector import SparseVector
 
 from retrieval.models import Chunk, Document, QueryTrace, Source
-from retrieval.terms import DIMENSIONS
+from retrieval.terms import DIMENSIONS, trace_terms
 from tenants.context import tenant_context
 from tenants.services import add_member, create_user
 
@@ -70,6 +70,8 @@ def make_chunk(document, ordinal, text="", heading_path="") -> Chunk:
 
 def make_trace(tenant, *, user=None, **values) -> QueryTrace:
     defaults = {"question": "What whistles?", "answer": "The kettle. [1]", "status": "succeeded"}
+    question, hits = values.get("question", "What whistles?"), values.get("hits", [])
+    defaults["terms"] = trace_terms((question,), [row["document_id"] for row in hits])
     with tenant_context(tenant):
         return QueryTrace.objects.create(
             user_id=user.pk if user else None,

@@ -27,7 +27,7 @@ WORDS = {
     "90d": "Last 90 days",
     "1y": "Last year",
 }
-DEFAULT = "7d"
+DEFAULT = "24h"
 LONGEST_DAYS = 800
 # Bars are as long as makes at most some ninety of them.
 MOST_HOURLY = timedelta(days=3)

@@ -99,7 +99,7 @@ def _read(request: Request, zone: str) -> tuple[Period, str]:
         raise InvalidRequest(f"by is one of {', '.join(KINDS)}.", extra={"field": "by"})
     if bucket and bucket not in BUCKETS:
         raise InvalidRequest(f"bucket is one of {', '.join(BUCKETS)}.", extra={"field": "bucket"})
-    period = read_period(dict(values.items()), now=timezone.now(), timezone=zone)
+    period = read_period(dict(values.items()), now=timezone.now(), timezone=zone, default="7d")
     first = period.start.astimezone(period.zone).date()
     last = (period.end - A_MOMENT).astimezone(period.zone).date()
     wanted = bucket or ("hour" if period.bucket == "hour" else "day")

@@ -36,6 +36,8 @@ ADMIN_PAGES = (
     ("Settings", "settings", "settings/"),
 )
 CHECK_PAGE = "/operator/isolation/"
+# Pages that stand below no link of their own, and the one that leads to them.
+BELOW = {"new-tenant/": "tenants/", "import/": "tenants/"}
 OPERATOR_PAGES = (
     ("Overview", "chart", ""),
     ("Tenants", "tenant", "tenants/"),
@@ -121,9 +123,12 @@ class Navigation:
 
     def _current_suffix(self, base: str) -> str | None:
         """Pages under no link of their own belong to the first one, whose address is the base."""
-        for _, _, suffix in (*MEMBER_PAGES, *ADMIN_PAGES, *OPERATOR_PAGES):
+        for suffix in (
+            *BELOW,
+            *(page[2] for page in (*MEMBER_PAGES, *ADMIN_PAGES, *OPERATOR_PAGES)),
+        ):
             if suffix and self._path.startswith(base + suffix):
-                return suffix
+                return BELOW.get(suffix, suffix)
         return "" if self._path.startswith(base) else None
 
 

@@ -78,7 +78,7 @@ def test_tenant_is_made_with_a_slug_from_its_name(open_page, operator):
 
 def test_list_is_searched_while_one_types(open_page, operator, tenant):
     page = open_page(operator)
-    page.goto("/operator/")
+    page.goto("/operator/tenants/")
     page.get_by_label("Search by name or slug").press_sequentially(tenant.slug)
     expect(page.locator("tbody tr")).to_have_count(1)
     expect(page).to_have_url(re.compile(tenant.slug))

@@ -93,9 +93,9 @@ def test_taken_slug_is_told_at_its_field(shared_cast):
 
 def test_list_is_searched_and_filtered_by_the_address(shared_cast):
     client, tenant = shared_cast.client("operator"), create_tenant(slug=new_slug())
-    found = client.get(reverse("operator"), {"q": tenant.slug[2:]}).context["page"]
+    found = client.get(reverse("operator-tenants"), {"q": tenant.slug[2:]}).context["page"]
     assert [row.slug for row in found] == [tenant.slug]
-    suspended = client.get(reverse("operator"), {"q": tenant.slug, "status": "suspended"})
+    suspended = client.get(reverse("operator-tenants"), {"q": tenant.slug, "status": "suspended"})
     assert "No tenant matches" in suspended.content.decode()
 
 
@@ -103,19 +103,21 @@ def test_list_is_searched_and_filtered_by_the_address(shared_cast):
     "query", ["?q=%00", "?page=0", "?page=zz", "?status=no", "?q=" + "x" * 3000]
 )
 def test_odd_addresses_are_no_errors(shared_cast, query):
-    assert shared_cast.client("operator").get(reverse("operator") + query).status_code == 200
+    assert (
+        shared_cast.client("operator").get(reverse("operator-tenants") + query).status_code == 200
+    )
 
 
 def test_htmx_gets_the_table_alone(shared_cast):
     response = shared_cast.client("operator").get(
-        reverse("operator"), headers={"HX-Request": "true"}
+        reverse("operator-tenants"), headers={"HX-Request": "true"}
     )
     assert b"<html" not in response.content
     assert b"<table" in response.content
 
 
 def test_list_counts_members_and_live_keys(shared_cast, cast):
-    url = reverse("operator")
+    url = reverse("operator-tenants")
     page = cast.client("operator").get(url, {"q": cast.tenant.slug}).context["page"]
     assert (page[0].member_count, page[0].key_count) == (3, 0)
 
@@ -123,7 +125,7 @@ def test_list_counts_members_and_live_keys(shared_cast, cast):
 def test_list_asks_no_more_as_it_grows(shared_cast, django_assert_max_num_queries):
     client = shared_cast.client("operator")
     with django_assert_max_num_queries(6):
-        client.get(reverse("operator"))
+        client.get(reverse("operator-tenants"))
 
 
 def test_new_member_gets_a_password_that_is_shown_once(cast):

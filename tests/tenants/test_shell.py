@@ -38,7 +38,8 @@ def test_navigation_follows_the_role(shared_cast, name, sees):
 @pytest.mark.parametrize(
     ("path", "label"),
     [
-        ("/operator/", "Tenants"),
+        ("/operator/", "Overview"),
+        ("/operator/tenants/", "Tenants"),
         ("/operator/tenants/{slug}/", "Tenants"),
         ("/operator/new-tenant/", "Tenants"),
         ("/operator/models/new/", "Models"),

@@ -19,6 +19,7 @@ from tests.monitoring.asking import QUESTIONS, ask_all, make_tenant
 from tests.monitoring.conftest import rate
 from tests.monitoring.ledger import add_metrics, fleet_sums, roll_up_all
 
+LIKE = "How can I reset my password?"
 AGO = {"retrieval_querytrace": "created_at", "public.monitoring_querymetric": "asked_at"}
 
 
@@ -62,13 +63,12 @@ def tenants(django_db_setup, django_db_blocker):
         first, second = make_tenant("Asia/Kolkata"), make_tenant("America/St_Johns")
         for tenant, hours in ((first, 30), (second, 5)):
             sampled = {"shadow_share": 1.0, "similarity_threshold": 0.75}
-            answers = ask_all(tenant, (*QUESTIONS, QUESTIONS[0]), **sampled)
+            answers = ask_all(tenant, (*QUESTIONS, QUESTIONS[0], LIKE), **sampled)
             rate(tenant, answers[0], "up")
             move_back(tenant, hours)
             roll_up_all()
             ask_all(tenant, ["Why are salaries paid monthly?"], model="mock-drop-3", cache=False)
             ask_all(tenant, QUESTIONS[:2], model="mock-0-5-0", cache=False, simulated=True)
-            ask_all(tenant, ["How can I reset my password?"], **sampled)
             rate(tenant, answers[0], "down")
             rate(tenant, answers[1], "down")
             roll_up_all()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from retrieval.api import answers, documents, sources, sync_runs
+from retrieval.api import answers, documents, evaluations, golden, sources, sync_runs
 
 urlpatterns = [
     # POST on the list is a hot route: ragadmin.asgi hands it to retrieval.query.http.
@@ -14,6 +14,11 @@ urlpatterns = [
     path("documents/<uuid:document_id>/", documents.DocumentDetail.as_view()),
     path("documents/<uuid:document_id>/chunks/", documents.DocumentChunks.as_view()),
     path("documents/<uuid:document_id>/retry/", documents.DocumentRetry.as_view()),
+    path("golden-questions/", golden.GoldenQuestionList.as_view()),
+    path("golden-questions/<uuid:question_id>/", golden.GoldenQuestionDetail.as_view()),
+    path("evaluations/", evaluations.EvaluationList.as_view()),
+    path("evaluations/<uuid:run_id>/", evaluations.EvaluationDetail.as_view()),
+    path("evaluations/<uuid:run_id>/cancel/", evaluations.EvaluationCancel.as_view()),
     path("sources/", sources.SourceList.as_view()),
     path("sources/<uuid:source_id>/", sources.SourceDetail.as_view()),
     path("sources/<uuid:source_id>/sync/", sources.SourceSync.as_view()),

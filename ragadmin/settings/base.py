@@ -208,6 +208,7 @@ SPECTACULAR_SETTINGS = {
         "DocumentStatus": "retrieval.models.Document.Status",
         "AnswerStatus": "retrieval.models.QueryTrace.Status",
         "SyncRunStatus": "retrieval.models.SyncRun.Status",
+        "EvaluationStatus": "retrieval.models.Evaluation.Status",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -11,8 +11,9 @@ from django.conf import settings
 from ragadmin.errors import Conflict, InvalidRequest
 from retrieval.evaluation.ask import Trial
 from retrieval.query.config_hash import STEERING
+from retrieval.query.request import parse_tuning
 from retrieval.query.routing import check_model
-from tenants.config import TUNED_COLUMNS, Caller, tune
+from tenants.config import TUNED_COLUMNS, Caller
 from tenants.query_words import WORDS, say_value
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ def trial_of(tenant: TenantConfig, row: Tenant, changes: Mapping[str, Any]) -> T
     """Raises InvalidRequest, and Conflict where the index on trial is gone."""
     if unknown := set(changes) - set(CHANGES):
         raise InvalidRequest(f"This cannot be tried: {', '.join(sorted(unknown))}.")
-    caller = Caller(tenant, tenant.access_levels, frozenset(), "evaluation")
-    caller = tune(caller, changes.get("settings") or {})
+    asker = Caller(tenant, tenant.access_levels, frozenset(), "evaluation", may_tune=True)
+    caller = parse_tuning({"settings": changes.get("settings")}, asker)
     if changes.get("next_index"):
         caller = replace(caller, tenant=_on_next_index(caller.tenant, row))
     model = changes.get("model") or "auto"

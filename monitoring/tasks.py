@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from monitoring import outbox
 from monitoring.alerts import evaluate_rules, forget_old_alerts
+from monitoring.reports.daily import make_due_reports
 from monitoring.retention import tend_figures as tend
 from monitoring.rollups import roll_up
 from ragadmin.celery import app
@@ -52,3 +53,9 @@ def forget_alerts() -> None:
     now = timezone.now()
     forget_old_alerts(now)
     outbox.forget_old(now)
+
+
+@app.task
+def make_reports() -> int:
+    """Every five minutes: how many days ended for some tenant and have their report now."""
+    return make_due_reports()

@@ -2,13 +2,22 @@ from __future__ import annotations
 
 from django.urls import path
 
-from monitoring.views import dashboard
+from monitoring.views import dashboard, reports
 
 DASHBOARD = "t/<slug:slug>/dashboard/"
+REPORTS, FLEET_REPORTS = "t/<slug:slug>/reports/", "operator/reports/"
 
 urlpatterns = [
     path("operator/", dashboard.overview, name="operator"),
     path("operator/charts/<slug:chart>.csv", dashboard.overview_csv, name="operator-csv"),
     path(DASHBOARD, dashboard.dashboard, name="dashboard"),
     path(f"{DASHBOARD}charts/<slug:chart>.csv", dashboard.dashboard_csv, name="dashboard-csv"),
+    path(FLEET_REPORTS, reports.fleet_reports, name="operator-reports"),
+    path(f"{FLEET_REPORTS}<str:day>/", reports.fleet_report, name="operator-report"),
+    path(f"{FLEET_REPORTS}<str:day>/csv/", reports.fleet_report_csv, name="operator-report-csv"),
+    path(f"{FLEET_REPORTS}<str:day>/mail/", reports.fleet_report_mail, name="operator-report-mail"),
+    path(REPORTS, reports.reports, name="reports"),
+    path(f"{REPORTS}<str:day>/", reports.report, name="report"),
+    path(f"{REPORTS}<str:day>/csv/", reports.report_csv, name="report-csv"),
+    path(f"{REPORTS}<str:day>/mail/", reports.report_mail, name="report-mail"),
 ]

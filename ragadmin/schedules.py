@@ -30,6 +30,7 @@ SCHEDULES = (
     Schedule("Sum up metrics", "monitoring.tasks.roll_up_metrics", 10),
     Schedule("Watch for alerts", "monitoring.tasks.watch", 60),
     Schedule("Send notifications", "monitoring.tasks.send_notifications", 10),
+    Schedule("Make daily reports", "monitoring.tasks.make_reports", 5 * 60),
     Schedule("Forget old alerts", "monitoring.tasks.forget_alerts", 24 * 3600),
     Schedule("Make and drop days of metrics", "monitoring.tasks.tend_figures", 3600),
     Schedule("Check isolation", "retrieval.canaries.tasks.check_isolation", 24 * 3600),

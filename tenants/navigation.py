@@ -28,9 +28,11 @@ MEMBER_PAGES = (
 )
 ADMIN_PAGES = (
     ("Dashboard", "chart", "dashboard/"),
+    ("Reports", "document", "reports/"),
     ("Sources", "folder", "sources/"),
     ("Sync runs", "refresh", "sync-runs/"),
     ("Bench", "search", "bench/"),
+    ("Feedback", "thumb-down", "feedback/"),
     ("Members", "users", "members/"),
     ("API keys", "key", "keys/"),
     ("Settings", "settings", "settings/"),
@@ -40,6 +42,7 @@ CHECK_PAGE = "/operator/isolation/"
 BELOW = {"new-tenant/": "tenants/", "import/": "tenants/"}
 OPERATOR_PAGES = (
     ("Overview", "chart", ""),
+    ("Reports", "document", "reports/"),
     ("Tenants", "tenant", "tenants/"),
     ("Fleet", "list", "fleet/"),
     ("Isolation", "lock", "isolation/"),

@@ -1,0 +1,1 @@
+"""The daily quality report of a tenant and of the fleet."""

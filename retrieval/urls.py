@@ -8,14 +8,17 @@ from retrieval.views import (
     cache_settings,
     compare,
     comparison,
+    corrections,
     document,
     documents,
     feedback,
+    gaps,
     indexing_settings,
     isolation,
     model_settings,
     overview,
     playground,
+    review,
     source_forms,
     sources,
     sync_runs,
@@ -37,6 +40,8 @@ PLAYGROUND = "t/<slug:slug>/playground/"
 CONVERSATIONS = f"{PLAYGROUND}conversations/"
 TRACES = "t/<slug:slug>/traces/"
 TRACE = f"{TRACES}<uuid:trace_id>/"
+REVIEW = "t/<slug:slug>/feedback/"
+REVIEWED = f"{REVIEW}<uuid:trace_id>/"
 
 urlpatterns = [
     path("operator/isolation/", isolation.isolation, name="operator-isolation"),
@@ -92,4 +97,14 @@ urlpatterns = [
     path(f"{TRACE}turn/", traces.show_turn, name="trace-turn"),
     path(f"{TRACE}details/", traces.show_details, name="trace-details"),
     path(f"{TRACE}feedback/", feedback.rate, name="trace-feedback"),
+    path(f"{TRACE}corrected/", corrections.show_correction, name="trace-corrected"),
+    path(REVIEW, review.list_feedback, name="feedback"),
+    path(f"{REVIEW}change/", review.change_many, name="feedback-change"),
+    path(f"{REVIEW}gaps/", gaps.show_gaps, name="feedback-gaps"),
+    path(f"{REVIEW}gaps/ignore/", gaps.ignore_gap, name="feedback-gaps-ignore"),
+    path(REVIEWED, review.show_feedback, name="feedback-item"),
+    path(f"{REVIEWED}status/", review.set_status, name="feedback-status"),
+    path(f"{REVIEWED}golden/", review.add_golden, name="feedback-golden"),
+    path(f"{REVIEWED}again/", review.ask_anew, name="feedback-again"),
+    path(f"{REVIEWED}diagnose/", review.diagnose_anew, name="feedback-diagnose"),
 ]

@@ -29,6 +29,7 @@ MEMBER_PAGES = (
 ADMIN_PAGES = (
     ("Dashboard", "chart", "dashboard/"),
     ("Reports", "document", "reports/"),
+    ("Alerts", "bell", "alerts/"),
     ("Sources", "folder", "sources/"),
     ("Sync runs", "refresh", "sync-runs/"),
     ("Bench", "search", "bench/"),
@@ -43,6 +44,7 @@ BELOW = {"new-tenant/": "tenants/", "import/": "tenants/"}
 OPERATOR_PAGES = (
     ("Overview", "chart", ""),
     ("Reports", "document", "reports/"),
+    ("Alerts", "bell", "alerts/"),
     ("Tenants", "tenant", "tenants/"),
     ("Fleet", "list", "fleet/"),
     ("Isolation", "lock", "isolation/"),
@@ -53,12 +55,18 @@ OPERATOR_PAGES = (
 )
 
 
+# By page: what is to be looked at there, of a tenant or (None) of the installation. Filled by the apps
+# above when Django starts.
+COUNTS: dict[str, Callable[[Tenant | None], int]] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class NavLink:
     label: str
     icon: str
     href: str
     is_current: bool
+    count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +93,9 @@ class Navigation:
         found = []
         if self.tenant:
             base = f"/t/{self.tenant.slug}/"
-            found.append(self._section("", base, MEMBER_PAGES))
+            found.append(self._section("", base, MEMBER_PAGES, self.tenant))
             if self._role in (Membership.Role.OWNER, Membership.Role.ADMIN):
-                found.append(self._section("Manage", base, ADMIN_PAGES))
+                found.append(self._section("Manage", base, ADMIN_PAGES, self.tenant))
         if self.is_operator:
             found.append(self._section("Installation", "/operator/", OPERATOR_PAGES))
         return found

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ragadmin.errors import Conflict, InvalidRequest, NotFound
-from retrieval.models import Feedback, GoldenQuestion
+from retrieval.models import Feedback, GoldenQuestion, QueryTrace
 from retrieval.services.feedback import UNDIAGNOSED
 from retrieval.services.golden import add_golden_question
 from retrieval.tasks import hint_again, hint_diagnosis
@@ -84,22 +84,21 @@ def start_again(trace_id: UUID) -> None:
 
 
 def make_golden(trace_id: UUID, *, by: str, allowed_levels: Sequence[str]) -> UUID:
-    """The question as it was asked, with the passage's document as what has to be found, if the asker
-    may read it; else the right thing is to say that nothing is known.
+    """The question as it was asked, with the document that has to be found; if the asker may not read
+    it, the right thing is to say that nothing is known.
 
     One that is there already is linked. Raises NotFound, InvalidRequest, PermissionDenied.
     """
     feedback = find_thumbs_down(trace_id)
-    trace, detail = feedback.trace, feedback.diagnosis_detail
-    level, path = detail.get("access_level", ""), detail.get("path", "")
+    trace = feedback.trace
+    paths = _expected_paths(feedback, set(trace.access_levels) & set(allowed_levels))
     is_hidden = feedback.diagnosis == Feedback.Diagnosis.NOT_PERMITTED
-    expects = bool(path) and level in trace.access_levels and level in allowed_levels
     try:
         golden_id = add_golden_question(
             question=trace.standalone_question or trace.question,
             access_levels=trace.access_levels,
-            expected_paths=[path] if expects else [],
-            must_abstain=is_hidden,
+            expected_paths=paths,
+            must_abstain=is_hidden and not paths,
             note=feedback.comment,
             origin="trace",
             trace_id=trace_id,
@@ -112,3 +111,16 @@ def make_golden(trace_id: UUID, *, by: str, allowed_levels: Sequence[str]) -> UU
         golden_id = GoldenQuestion.objects.get(pk=error.extra["golden_question"]).id
     Feedback.objects.filter(trace_id=trace_id).update(golden_question_id=golden_id)
     return golden_id
+
+
+def _expected_paths(feedback: Feedback, levels: set[str]) -> list[str]:
+    """The document that the diagnosis names, or those that the answer after the fix cites."""
+    detail = feedback.diagnosis_detail
+    if detail.get("path") and detail.get("access_level") in levels:
+        return [detail["path"]]
+    new = QueryTrace.objects.filter(pk=feedback.new_trace_id).first()
+    if new is None:
+        return []
+    level_of = {hit["chunk_id"]: hit["access_level"] for hit in new.hits}
+    cited = [row["path"] for row in new.citations if level_of.get(row["chunk_id"]) in levels]
+    return list(dict.fromkeys(cited))

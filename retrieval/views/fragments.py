@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from django.http import HttpResponse
 
     from tenants.access import TenantHttpRequest
@@ -21,3 +24,14 @@ def render_page_or_part(
     response = render(request, part if wants_part else page, context)
     patch_vary_headers(response, ("HX-Request",))
     return response
+
+
+def read_ids(values: Iterable[str]) -> list[UUID]:
+    """Of a form; what is none is left out."""
+    found: list[UUID] = []
+    for value in values:
+        try:
+            found.append(UUID(value))
+        except ValueError:
+            continue
+    return found

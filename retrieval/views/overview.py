@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from retrieval.corrections import find_corrections
 from retrieval.overview import QUESTIONS_SHOWN, count_activity, count_corpus, first_steps
 from retrieval.trace_view import traces_for
 from tenants.access import TenantHttpRequest, has_role, tenant_page
@@ -32,5 +33,6 @@ def overview(request: TenantHttpRequest, slug: str) -> HttpResponse:
         "activity": activity,
         "steps": first_steps(corpus, activity, tenant_id=request.tenant.pk, can_edit=can_edit),
         "questions": traces.order_by("-created_at").only(*SHOWN_FIELDS)[:QUESTIONS_SHOWN],
+        "corrections": find_corrections(request.user.email, traces, request.access_levels),
     }
     return render(request, "retrieval/overview.html", context)

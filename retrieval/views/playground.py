@@ -15,6 +15,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from ragadmin.errors import NotFound
 from retrieval.answer_words import AnswerWords, describe
 from retrieval.conversations import MOST_LISTED, delete_conversation, list_by_day, list_turns
+from retrieval.corrections import find_corrections
 from retrieval.models import Document
 from retrieval.services.feedback import REASONS
 from retrieval.suggestions import suggest_questions
@@ -40,6 +41,9 @@ def show_playground(request: TenantHttpRequest, slug: str) -> HttpResponse:
         "has_documents": has_ready_document(request),
         "reasons": REASONS,
         "can_edit": has_role(request.role, "admin"),
+        "corrections": find_corrections(
+            request.user.email, visible_traces(request), request.access_levels
+        ),
     }
     return render(request, "retrieval/playground.html", context)
 

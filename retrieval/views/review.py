@@ -1,0 +1,228 @@
+"""Answers that were rated down: the queue, one of them, and what is done about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Count
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from ragadmin.errors import Conflict, InvalidRequest, PermissionDenied
+from retrieval.diagnosis.words import LABELS
+from retrieval.models import QueryTrace
+from retrieval.review_filters import STATUSES, WAITING, ReviewFilter
+from retrieval.review_list import (
+    ROWS_OF_GROUP,
+    ROWS_OF_ONE,
+    count_groups,
+    describe_rows,
+    fill_groups,
+)
+from retrieval.services.review import (
+    diagnose_again,
+    find_thumbs_down,
+    make_golden,
+    resolve,
+    start_again,
+    thumbs_down,
+)
+from retrieval.trace_view import view_traces
+from retrieval.views.fragments import read_ids, render_page_or_part
+from tenants.access import TenantHttpRequest, tenant_page
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from django.http import HttpResponse
+
+    from retrieval.review_list import ReviewRow
+
+GROUPS_ON_A_PAGE = 10
+DONE = {"fixed": "Marked as fixed", "dismissed": "Dismissed", "open": "Opened again"}
+# Where to go to do what the diagnosis proposes: a label, and the name of a page.
+FIX_PAGES = {
+    "not_in_corpus": ("Upload a document", "documents"),
+    "not_permitted": ("Members", "members"),
+    "not_retrieved": ("Search settings", "settings-search"),
+    "ranked_out": ("Search settings", "settings-search"),
+    "compressed_away": ("Search settings", "settings-search"),
+    "ignored": ("Models", "settings-models"),
+}
+
+
+@require_safe
+@tenant_page(role="admin")
+def list_feedback(request: TenantHttpRequest, slug: str) -> HttpResponse:
+    return _render_list(request)
+
+
+@require_http_methods(["GET", "POST"])
+@tenant_page(role="admin")
+def change_many(request: TenantHttpRequest, slug: str) -> HttpResponse:
+    """Those that were ticked, or the ones that an undo names; back in the list, with the way back."""
+    if request.method == "GET":  # a link of the list that was the answer to a form
+        return redirect(_address(request, **request.GET.dict()))
+    wanted, before = request.POST.get("status", ""), request.POST.get("before", "open")
+    ids = read_ids(request.POST.getlist("id"))
+    try:
+        changed = resolve(ids, wanted, by=request.user.email)
+    except InvalidRequest as error:
+        return _render_list(request, {"problem": error.message})
+    if not changed:
+        return _render_list(request, {"problem": "Nothing is selected: tick the answers first."})
+    undo = {"ids": changed, "status": before, "before": wanted, "text": DONE[wanted]}
+    return _render_list(request, {"undo": undo})
+
+
+def _render_list(request: TenantHttpRequest, more: dict[str, Any] | None = None) -> HttpResponse:
+    filters = ReviewFilter(request.GET)
+    found, levels = filters.apply(thumbs_down()), request.access_levels
+    groups = count_groups(found, levels)
+    chosen = filters.value("document")
+    shown = [group for group in groups if group.key == chosen] if chosen else groups
+    page = Paginator(shown, GROUPS_ON_A_PAGE).get_page(request.GET.get("page"))
+    fill_groups(found, list(page), levels, ROWS_OF_ONE if chosen else ROWS_OF_GROUP)
+    context = {
+        "filters": filters,
+        "page": page,
+        "count": sum(group.count for group in shown),
+        "chosen": shown[0] if chosen and shown else None,
+        "tabs": _tabs(request, filters),
+        "diagnoses": _diagnosis_chips(request, filters),
+        "is_unused": not thumbs_down().exists(),
+        "is_waiting": any(row.is_waiting for group in page for row in group.rows),
+        "query": request.GET.urlencode(),
+        **(more or {}),
+    }
+    return render_page_or_part(
+        request,
+        "retrieval/review.html",
+        part="retrieval/_review.html",
+        target="review",
+        context=context,
+    )
+
+
+def _tabs(request: TenantHttpRequest, filters: ReviewFilter) -> list[dict[str, Any]]:
+    rows = filters.apply(thumbs_down(), but="status").values_list("status")
+    counts = dict(rows.annotate(n=Count("trace_id")).order_by())
+    counts |= {"": counts.get("open", 0), "all": sum(counts.values())}
+    now = filters.value("status")
+    return [
+        {
+            "label": label,
+            "count": counts.get(status, 0),
+            "is_current": status == now,
+            "url": _address(request, status=status),
+        }
+        for status, label in STATUSES.items()
+    ]
+
+
+def _diagnosis_chips(request: TenantHttpRequest, filters: ReviewFilter) -> list[dict[str, Any]]:
+    rows = filters.apply(thumbs_down(), but="diagnosis").values_list("diagnosis")
+    counts = dict(rows.annotate(n=Count("trace_id")).order_by())
+    now = filters.value("diagnosis")
+    labels = {**LABELS, "": "Not diagnosed yet"}
+    return [
+        {
+            "label": label,
+            "count": counts[name],
+            "is_current": (name or WAITING) == now,
+            "url": _address(request, diagnosis="" if (name or WAITING) == now else name or WAITING),
+        }
+        for name, label in labels.items()
+        if counts.get(name)
+    ]
+
+
+def _address(request: TenantHttpRequest, **changes: str) -> str:
+    """The list with other filters, from its first page."""
+    query = request.GET.copy()
+    for name in ("page", "document"):
+        query.pop(name, None)
+    for name, value in changes.items():
+        query[name] = value
+        if not value:
+            del query[name]
+    address = reverse("feedback", args=[request.tenant.slug])
+    return f"{address}?{query.urlencode()}" if query else address
+
+
+@require_safe
+@tenant_page(role="admin")
+def show_feedback(request: TenantHttpRequest, slug: str, trace_id: UUID) -> HttpResponse:
+    feedback = find_thumbs_down(trace_id)
+    (row,) = describe_rows([feedback], request.access_levels)
+    old, new = _old_and_new(row, request.access_levels)
+    label, page = FIX_PAGES.get(feedback.diagnosis, ("", ""))
+    context = {
+        "row": row,
+        "feedback": feedback,
+        "trace": feedback.trace,
+        "old": old,
+        "new": new,
+        "fix_label": label,
+        "fix_url": reverse(page, args=[slug]) if page else "",
+    }
+    return render_page_or_part(
+        request,
+        "retrieval/review_item.html",
+        part="retrieval/_review_item.html",
+        target="review-item",
+        context=context,
+    )
+
+
+def _old_and_new(row: ReviewRow, levels: Sequence[str]) -> tuple[Any, Any]:
+    new = QueryTrace.objects.filter(pk=row.feedback.new_trace_id).first()
+    views = view_traces([each for each in (row.trace, new) if each], levels)
+    return views[0], views[1] if new else None
+
+
+@require_POST
+@tenant_page(role="admin")
+def set_status(request: TenantHttpRequest, slug: str, trace_id: UUID) -> HttpResponse:
+    find_thumbs_down(trace_id)
+    status = request.POST.get("status", "")
+    try:
+        resolve([trace_id], status, by=request.user.email)
+    except InvalidRequest as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, f"{DONE[status]}.")
+    return redirect("feedback-item", slug, trace_id)
+
+
+@require_POST
+@tenant_page(role="admin")
+def add_golden(request: TenantHttpRequest, slug: str, trace_id: UUID) -> HttpResponse:
+    try:
+        make_golden(trace_id, by=request.user.email, allowed_levels=request.access_levels)
+    except (Conflict, InvalidRequest, PermissionDenied) as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, "It is a golden question now: each evaluation asks it.")
+    return redirect("feedback-item", slug, trace_id)
+
+
+@require_POST
+@tenant_page(role="admin")
+def ask_anew(request: TenantHttpRequest, slug: str, trace_id: UUID) -> HttpResponse:
+    try:
+        start_again(trace_id)
+    except Conflict as error:
+        messages.info(request, error.message)
+    return redirect("feedback-item", slug, trace_id)
+
+
+@require_POST
+@tenant_page(role="admin")
+def diagnose_anew(request: TenantHttpRequest, slug: str, trace_id: UUID) -> HttpResponse:
+    diagnose_again(trace_id)
+    return redirect("feedback-item", slug, trace_id)

@@ -1,0 +1,206 @@
+"""The review of thumbs-down: who sees what of it, and what can be done about an answer."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from retrieval.models import Feedback, GoldenQuestion, QueryTrace
+from tenants.context import tenant_context
+from tenants.services import create_tenant
+from tests.retrieval.lost_answers import feedback_of, rated_down
+from tests.retrieval.pages import make_document, make_trace, sign_in
+
+HTMX = {"HX-Request": "true", "HX-Target": "review"}
+
+
+@pytest.fixture(scope="module")
+def shop(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock():
+        return create_tenant(slug=f"review-{uuid4().hex[:8]}")
+
+
+@pytest.fixture(scope="module")
+def people(shop, django_db_blocker):
+    with django_db_blocker.unblock():
+        return {
+            "owner": sign_in(shop, role="owner", levels=["public", "internal"]),
+            "outsider": sign_in(shop, role="admin", levels=["public"]),
+            "member": sign_in(shop, role="member", levels=["public"]),
+        }
+
+
+@pytest.fixture(autouse=True)
+def nothing_before(shop):
+    with tenant_context(shop):
+        QueryTrace.objects.all().delete()
+        GoldenQuestion.objects.all().delete()
+
+
+@pytest.fixture
+def lost(shop, people):
+    """An answer that was rated down, and diagnosed as told."""
+
+    def make(question, diagnosis="", document=None, *, reason="", comment="", **values):
+        user = people["member"].user
+        trace = make_trace(shop, user=user, question=question, **values)
+        rated_down(shop, trace.pk, reason, comment, by=user.email)
+        detail = {"explanation": f"Why: {document.path}", "fix": "Do it."} if document else {}
+        if document:
+            detail |= {
+                "document_id": str(document.pk),
+                "chunk_id": 1,
+                "path": document.path,
+                "access_level": document.access_level,
+            }
+        if diagnosis:
+            with tenant_context(shop):
+                Feedback.objects.filter(trace=trace).update(
+                    diagnosis=diagnosis, diagnosis_detail=detail, diagnosed_at=trace.created_at
+                )
+        return trace.pk
+
+    return make
+
+
+def page(shop, browser, path="", **query):
+    found = browser.get(f"/t/{shop.slug}/feedback/{path}", query)
+    assert found.status_code == 200, found.status_code
+    return found.content.decode()
+
+
+def post(shop, browser, path, **form):
+    return browser.post(f"/t/{shop.slug}/feedback/{path}", form)
+
+
+def test_the_queue_is_for_admins(shop, people, lost):
+    trace_id = lost("What whistles?")
+    for path in ("", "gaps/", f"{trace_id}/"):
+        assert people["member"].get(f"/t/{shop.slug}/feedback/{path}").status_code == 403
+    assert post(shop, people["member"], f"{trace_id}/status/", status="fixed").status_code == 403
+    assert feedback_of(shop, trace_id).status == "open"
+
+
+def test_answers_stand_under_the_document_that_would_have_answered_most_first(shop, people, lost):
+    guide = make_document(shop, f"{uuid4().hex}.md")
+    lost("Who knows?", "not_in_corpus")
+    lost("What whistles?", "ignored", guide)
+    lost("What boils?", "ranked_out", guide)
+    text = page(shop, people["owner"])
+    assert text.index(guide.path) < text.index("Nothing in the documents")
+    assert text.index("What boils?") < text.index("What whistles?") < text.index("Who knows?")
+
+
+def test_what_is_above_an_admins_level_has_no_name_for_them(shop, people, lost):
+    secret = make_document(shop, f"secret-{uuid4().hex}.md", access_level="internal")
+    trace_id = lost("On which day is payday?", "not_permitted", secret)
+    listed, item = page(shop, people["outsider"]), page(shop, people["outsider"], f"{trace_id}/")
+    assert "Documents you may not read" in listed
+    assert "a document you may not read" in item
+    assert secret.path not in listed + item
+    assert str(secret.pk) not in listed + item
+    assert secret.path in page(shop, people["owner"], f"{trace_id}/")
+
+
+def test_the_address_filters(shop, people, lost):
+    guide = make_document(shop, f"{uuid4().hex}.md")
+    lost("What whistles?", "ignored", guide, reason="wrong", comment="It is the pot.")
+    lost("What boils?", "not_in_corpus", reason="outdated")
+    fixed = lost("Is it done?", "ignored", guide)
+    post(shop, people["owner"], f"{fixed}/status/", status="fixed")
+    filters = {
+        "What whistles?": [
+            {"q": "pot"},
+            {"diagnosis": "ignored"},
+            {"reason": "wrong"},
+            {"document": str(guide.pk)},
+        ],
+        "What boils?": [{"q": "BOILS"}, {"reason": "outdated"}, {"document": "none"}],
+        "Is it done?": [{"status": "fixed"}],
+    }
+    for question, queries in filters.items():
+        for query in queries:
+            shown = page(shop, people["owner"], **query)
+            assert [each for each in filters if each in shown] == [question], query
+
+
+@pytest.mark.parametrize("query", [{"status": "odd"}, {"document": "x' OR 1"}, {"q": "a\0b"}])
+def test_a_filter_that_means_nothing_is_no_error(shop, people, lost, query):
+    lost("What whistles?", "not_in_corpus")
+    page(shop, people["owner"], **query)
+
+
+def test_states_without_feedback_and_without_a_match_differ(shop, people, lost):
+    assert "No answer was rated down" in page(shop, people["owner"])
+    lost("What whistles?", "not_in_corpus")
+    assert "No feedback matches" in page(shop, people["owner"], q="zebra")
+
+
+def test_several_are_dismissed_at_once_and_the_undo_brings_them_back(shop, people, lost):
+    ids = [str(lost(f"Question {n}?", "not_in_corpus")) for n in range(3)]
+    answer = post(shop, people["owner"], "change/", id=ids[:2], status="dismissed", before="open")
+    text = answer.content.decode()
+    assert "Dismissed: 2 answers." in text
+    assert [feedback_of(shop, each).status for each in ids] == ["dismissed", "dismissed", "open"]
+    assert 'name="status" value="open"' in text
+    post(shop, people["owner"], "change/", id=ids[:2], status="open", before="dismissed")
+    assert [feedback_of(shop, each).status for each in ids] == ["open"] * 3
+    assert (
+        "tick the answers first"
+        in post(shop, people["owner"], "change/", status="fixed").content.decode()
+    )
+
+
+def test_one_click_makes_a_golden_question_and_a_second_links_the_same(shop, people, lost):
+    guide = make_document(shop, f"{uuid4().hex}.md")
+    first, second = (lost("What whistles?", "ignored", guide) for _ in range(2))
+    for trace_id in (first, second):
+        post(shop, people["owner"], f"{trace_id}/golden/")
+    with tenant_context(shop):
+        golden = GoldenQuestion.objects.get()
+    assert (golden.question, golden.expected_paths) == ("What whistles?", [guide.path])
+    assert (golden.origin, golden.trace_id) == ("trace", first)
+    assert feedback_of(shop, first).golden_question_id == golden.pk
+    assert feedback_of(shop, second).golden_question_id == golden.pk
+
+
+def test_where_the_asker_may_not_know_the_golden_answer_is_that_there_is_none(shop, people, lost):
+    secret = make_document(shop, f"{uuid4().hex}.md", access_level="internal")
+    post(shop, people["owner"], f"{lost('Payday?', 'not_permitted', secret)}/golden/")
+    with tenant_context(shop):
+        golden = GoldenQuestion.objects.get()
+    assert (golden.must_abstain, golden.expected_paths) == (True, [])
+
+
+def test_a_document_that_changed_since_asks_to_ask_again(shop, people, lost):
+    from django.utils import timezone
+
+    guide = make_document(shop, f"{uuid4().hex}.md")
+    trace_id = lost("What whistles?", "ignored", guide)
+    assert "Documents changed since" not in page(shop, people["owner"], f"{trace_id}/")
+    with tenant_context(shop):
+        type(guide).objects.filter(pk=guide.pk).update(indexed_at=timezone.now())
+    assert "Documents changed since" in page(shop, people["owner"], f"{trace_id}/")
+    assert "Documents changed since" in page(shop, people["owner"])
+
+
+def test_a_rating_that_changes_is_open_and_undiagnosed_again(shop, people, lost):
+    trace_id = lost("What whistles?", "not_in_corpus")
+    post(shop, people["owner"], f"{trace_id}/status/", status="dismissed")
+    rated_down(shop, trace_id, "wrong", "Not the kettle.")
+    found = feedback_of(shop, trace_id)
+    assert (found.status, found.diagnosis, found.diagnosed_at) == ("open", "", None)
+    rated_down(shop, trace_id, "wrong", "Not the kettle.")  # the same again changes nothing
+    post(shop, people["owner"], f"{trace_id}/status/", status="fixed")
+    rated_down(shop, trace_id, "wrong", "Not the kettle.")
+    assert feedback_of(shop, trace_id).status == "fixed"
+
+
+def test_the_list_takes_as_many_queries_however_much_was_rated(
+    shop, people, lost, django_assert_max_num_queries
+):
+    for n in range(12):
+        lost(f"Question {n}?", "ignored", make_document(shop, f"{uuid4().hex}.md"))
+    with django_assert_max_num_queries(30):
+        page(shop, people["owner"])

@@ -9,8 +9,10 @@ class MonitoringConfig(AppConfig):
 
     def ready(self) -> None:
         from monitoring.intake import keep_books
+        from monitoring.tenant_life import register_tenant_life
 
         keep_books()
+        register_tenant_life()
         self._watch()
         if settings.OTEL_ENDPOINT:
             from monitoring.telemetry import listen

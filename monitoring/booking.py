@@ -54,7 +54,7 @@ class Table:
 
     @property
     def name(self) -> str:
-        return self.model._meta.db_table  # noqa: SLF001
+        return f"public.{self.model._meta.db_table}"  # noqa: SLF001
 
 
 def _usage(

@@ -40,7 +40,7 @@ gen_random_uuid(), t.created_at, t.tenant_id, t.id, 'sample', t.model, t.cache, 
 THESE = "WHERE t.id = ANY(%(answer_ids)s::uuid[])"
 # An answer that was given up for dead and is completed after all is in the books already.
 COMPLETED = f"""
-{INTO} ({ANSWER}) SELECT {OF_ANSWER} {FROM} {THESE} ON CONFLICT (asked_at, id) DO NOTHING
+{INTO} ({ANSWER}) SELECT {OF_ANSWER} {FROM} {THESE} ON CONFLICT (tenant_id, asked_at, id) DO NOTHING
 """
 RATED = f"{INTO} ({RATING}) SELECT {OF_RATING}, %(up)s, %(down)s {FROM} {THESE}"
 SAMPLED = f"{INTO} ({SAMPLE}) SELECT {OF_SAMPLE} {FROM} {THESE}"

@@ -32,15 +32,15 @@ RECENT_DAYS = 8
 READ_STATE = """
 SELECT s.snapshot, s.cluster, s.rolled_up_at, pg_current_snapshot()::text,
     (SELECT system_identifier FROM pg_control_system())::text, clock_timestamp()
-FROM (SELECT 1) one LEFT JOIN monitoring_rollupstate s ON s.id = 1
+FROM (SELECT 1) one LEFT JOIN public.monitoring_rollupstate s ON s.id = 1
 """
-RENUMBER = "UPDATE monitoring_querymetric q SET xid = {xid} WHERE {condition}"
+RENUMBER = "UPDATE public.monitoring_querymetric q SET xid = {xid} WHERE {condition}"
 KEEP_STATE = """
-INSERT INTO monitoring_rollupstate (id, snapshot, cluster, rolled_up_at, metrics)
+INSERT INTO public.monitoring_rollupstate AS s (id, snapshot, cluster, rolled_up_at, metrics)
 VALUES (1, %(snapshot)s, %(cluster)s, %(at)s, %(metrics)s)
 ON CONFLICT (id) DO UPDATE SET snapshot = excluded.snapshot, cluster = excluded.cluster,
     rolled_up_at = excluded.rolled_up_at,
-    metrics = monitoring_rollupstate.metrics + excluded.metrics
+    metrics = s.metrics + excluded.metrics
 """
 # Visible now and not at the last time. The bounds let the index find them.
 NEW = """
@@ -48,7 +48,7 @@ q.xid >= '{least}'::xid8 AND q.xid < '{end}'::xid8
 AND pg_visible_in_snapshot(q.xid, '{now}') AND NOT pg_visible_in_snapshot(q.xid, '{last}')
 """
 COUNTED_ALREADY = "pg_visible_in_snapshot({row}.xid, '{last}')"
-OF_LEDGER = "SELECT q.*, 1 AS sign FROM monitoring_querymetric q WHERE {condition}"
+OF_LEDGER = "SELECT q.*, 1 AS sign FROM public.monitoring_querymetric q WHERE {condition}"
 FETCHED = 25_000
 
 
@@ -151,7 +151,7 @@ def _renumber(cursor: CursorWrapper, state: State, rolled_up_at: datetime) -> St
 def _until(cursor: CursorWrapper, state: State, limit: int) -> Snapshot:
     """The present snapshot, or an earlier one if there is more than `limit`."""
     cursor.execute(
-        f"SELECT q.xid::text FROM monitoring_querymetric q WHERE {state.new()}"  # noqa: S608
+        f"SELECT q.xid::text FROM public.monitoring_querymetric q WHERE {state.new()}"  # noqa: S608
         f" ORDER BY q.xid OFFSET {int(limit)} - 1 LIMIT 1"
     )
     row = cursor.fetchone()

@@ -23,6 +23,7 @@ from tenants.moving.cleanup import OWN_INDEXES
 from tenants.moving.progress import Stage
 from tenants.moving.request import clean_up_tenant
 from tenants.moving.session import MOVE_LOCK
+from tenants.public_rows import PUBLIC_ROWS
 from tenants.tables import tenant_models, tenant_tables
 
 if TYPE_CHECKING:
@@ -151,6 +152,8 @@ def _remove_rows(cursor: CursorWrapper, tenant: Tenant) -> None:
     for level, place in _places(tenant):
         if level.level == "schema" or _exists(cursor, place.schema_name):
             level.remove(cursor, place)
+    for rows in PUBLIC_ROWS:
+        rows.remove(cursor, tenant.pk)
     RowChange.objects.using("owner").filter(tenant_id=tenant.pk).delete()
     Tenant.objects.using("owner").filter(pk=tenant.pk).delete()
 
@@ -192,6 +195,8 @@ def _count(cursor: CursorWrapper, tenant: Tenant) -> dict[str, int]:
             rows = relation.related_model._base_manager.using("owner")  # noqa: SLF001
             found = rows.filter(**{relation.field.name: tenant.pk}).count()
             counts[str(relation.related_model._meta.verbose_name_plural)] = found  # noqa: SLF001
+    for rows in PUBLIC_ROWS:
+        counts |= rows.count(cursor, tenant.pk)
     counts["row changes"] = RowChange.objects.using("owner").filter(tenant_id=tenant.pk).count()
     counts["tenants"] = Tenant.objects.using("owner").filter(pk=tenant.pk).count()
     counts["files"] = len(_listed_files(tenant))

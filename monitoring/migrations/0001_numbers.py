@@ -43,10 +43,9 @@ CREATE TABLE monitoring_querymetric (
     samples smallint NOT NULL DEFAULT 0,
     false_hits smallint NOT NULL DEFAULT 0,
     calls jsonb NOT NULL DEFAULT '[]',
-    PRIMARY KEY (asked_at, id)
+    PRIMARY KEY (tenant_id, asked_at, id)
 ) PARTITION BY RANGE (asked_at);
 CREATE INDEX query_metric_new ON monitoring_querymetric (xid);
-CREATE INDEX query_metric_of_tenant ON monitoring_querymetric (tenant_id, asked_at);
 CREATE TABLE monitoring_querymetric_default PARTITION OF monitoring_querymetric DEFAULT;
 """
 
@@ -64,7 +63,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='QueryMetric',
             fields=[
-                ('pk', models.CompositePrimaryKey('asked_at', 'id', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('pk', models.CompositePrimaryKey('tenant_id', 'asked_at', 'id', blank=True, editable=False, primary_key=True, serialize=False)),
                 ('id', models.UUIDField()),
                 ('asked_at', models.DateTimeField()),
                 ('recorded_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),

@@ -22,7 +22,8 @@ class QueryMetric(models.Model):
         RATING = "rating"
         SAMPLE = "sample"
 
-    pk = models.CompositePrimaryKey("asked_at", "id")
+    # An imported copy of a tenant has the same answers.
+    pk = models.CompositePrimaryKey("tenant_id", "asked_at", "id")
     id = models.UUIDField()
     asked_at = models.DateTimeField()
     recorded_at = models.DateTimeField(db_default=Now())

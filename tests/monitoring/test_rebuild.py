@@ -61,7 +61,7 @@ def tenants(django_db_setup, django_db_blocker):
     that change; summed up bit by bit."""
     with django_db_blocker.unblock():
         first, second = make_tenant("Asia/Kolkata"), make_tenant("America/St_Johns")
-        for tenant, hours in ((first, 30), (second, 5)):
+        for tenant, hours in ((first, 50), (second, 30)):
             sampled = {"shadow_share": 1.0, "similarity_threshold": 0.75}
             answers = ask_all(tenant, (*QUESTIONS, QUESTIONS[0], LIKE), **sampled)
             rate(tenant, answers[0], "up")

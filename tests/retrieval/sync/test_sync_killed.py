@@ -17,16 +17,16 @@ from django.conf import settings
 
 from tests.ragadmin.running import Up, processes_of, run_command, wait_for
 
-FILES = 300
+FILES = 160
 OVER = ("succeeded", "partial", "failed", "cancelled")
 COUNTS = ("added", "updated", "deleted", "unchanged", "failed")
 # Done documents at which each is killed, and what its command line holds.
 KILLS = (
-    (15, ("celery", "worker")),
-    (40, ("celery", "beat")),
-    (70, ("redis-server",)),
-    (110, ("bin/postgres", "-D")),
-    (150, ("ragadmin.embedded.web",)),
+    (10, ("celery", "worker")),
+    (25, ("celery", "beat")),
+    (40, ("redis-server",)),
+    (60, ("bin/postgres", "-D")),
+    (80, ("ragadmin.embedded.web",)),
 )
 
 
@@ -124,7 +124,7 @@ class Installation:
 
 @pytest.fixture
 def files(tmp_path):
-    """Hundreds of short texts, of which none is like another."""
+    """Many short texts, of which none is like another."""
     texts = [text for text in topics.values() if len(text) > 600]
     for n in range(FILES):
         text = texts[n % len(texts)]

@@ -150,7 +150,7 @@ def elsewhere(services):
 
 
 async def test_two_processes_ask_the_model_once(asker, mock_url, elsewhere):
-    slow = with_model(asker, mock_url, "mock-3000-10-50")
+    slow = with_model(asker, mock_url, "mock-1500-10-50")
     other = elsewhere(slow)
     await other.wait_for("StageStarted")
     here, there = await asyncio.gather(ask(slow), other.answer())

@@ -8,7 +8,6 @@ import socket
 import stat
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
@@ -74,7 +73,8 @@ def test_passwords_are_not_in_any_command_line(data, running):
 
 def test_other_commands_find_the_running_services(data, running):
     wait_for(lambda: "ready. [celery" in running.output(), 30)  # worker and beat come after web
-    time.sleep(6)  # beat gives its first sign with its first task
+    # Beat gives its first sign with its first task.
+    wait_for(lambda: run_command(data, "check_services").returncode == 0, 30)
     done = run_command(data, "check_services", "--json")
     checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
     assert all(check["ok"] for check in checks.values()), checks

@@ -59,6 +59,8 @@ class Hit:
     rerank_score: float | None = None
     # What the model reads instead of `text`: with its neighbours, or without what is beside the point.
     shown: str = ""
+    # Characters that compression took away from it.
+    left_out: int = 0
     # Unit length. Fetched only when it is asked for.
     embedding: np.ndarray | None = field(default=None, compare=False, repr=False)
 

@@ -203,4 +203,5 @@ def _shortened(passage: Passage) -> Hit:
             pieces.append(GAP)
         was_kept = segment.is_kept
     shown = "".join(pieces)
-    return replace(passage.hit, shown=shown) if len(shown) < len(passage.text) else passage.hit
+    left_out = len(passage.text) - len(shown)
+    return replace(passage.hit, shown=shown, left_out=left_out) if left_out > 0 else passage.hit

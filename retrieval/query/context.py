@@ -27,6 +27,10 @@ class Nearest:
     is_near: bool
     corpus_revision: int
     total: int = 0
+    # What the best of them has of what is needed: similarity and words, or a share of the words alone.
+    best: float = 0.0
+    needed: float = 0.0
+    by_words: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Context:
     # By which compression shortened the passages.
     saved_tokens: int = 0
     is_reranked: bool = False
+    nearest: Nearest | None = None
 
 
 async def _always(_: Decimal | None) -> bool:

@@ -101,6 +101,8 @@ async def _begin(run: Run, plan: Plan, prompt: Prompt) -> Reply | str:
     if plan.choices:
         attempts = Attempts()
         reply = await first_reply(run, plan, prompt, attempts)
+        if reply is not None:
+            outcome.prompt = [{"role": one.role, "content": one.content} for one in prompt.messages]
         if isinstance(reply, Reply):
             return reply
         if reply is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -222,6 +223,11 @@ def _answered(run: Run) -> dict[str, Any]:
     }
 
 
+def _finite(score: float | None) -> float | None:
+    """Passages that a reranker was not shown have the lowest score there is, which JSON has not."""
+    return round(score, 4) if score is not None and math.isfinite(score) else None
+
+
 def _hit_summary(hit: Hit) -> dict[str, Any]:
     return {
         "chunk_id": hit.chunk_id,
@@ -234,4 +240,7 @@ def _hit_summary(hit: Hit) -> dict[str, Any]:
         "rank": hit.rank,
         "vector_place": hit.vector_place,
         "keyword_place": hit.keyword_place,
+        "rerank_score": _finite(hit.rerank_score),
+        "shown_chars": len(hit.shown or hit.text),
+        "left_out": hit.left_out,
     }

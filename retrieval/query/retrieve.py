@@ -148,6 +148,7 @@ async def find_context(
         degraded=tuple(notes.degraded),
         is_reranked=ordered is not None,
         saved_tokens=saved,
+        nearest=nearest,
     )
 
 
@@ -157,6 +158,7 @@ def _too_far(nearest: Nearest, notes: Notes) -> Context:
         corpus_revision=nearest.corpus_revision,
         calls=tuple(notes.calls),
         degraded=tuple(notes.degraded),
+        nearest=nearest,
     )
 
 

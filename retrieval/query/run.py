@@ -37,7 +37,7 @@ class Outcome:
     # As the model was shown them, and those that came near: what became of each.
     hits: Sequence[Hit] = ()
     dropped: Sequence[Dropped] = ()
-    # The messages as the model that answered was sent them.
+    # The messages as the model that answered was sent them, or was before if its reply was kept.
     prompt: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     spans: Sequence[Span] = ()
     route: RouteDecision | None = None

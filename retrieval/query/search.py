@@ -95,18 +95,22 @@ async def find_nearest(
     )
     rows = await cursor.fetchall()
     hits = [_hit(row, n) for n, row in enumerate(rows, start=1)]
-    is_near = _suffices(tenant, rows, keywords[0])
-    return Nearest(hits, is_near, connection.corpus_revision, keywords[0].total)
+    best, needed, by_words = _weigh(tenant, rows, keywords[0])
+    # A least similarity of 0 asks nothing.
+    is_near = tenant.min_similarity <= 0 or best >= needed
+    total = keywords[0].total
+    return Nearest(hits, is_near, connection.corpus_revision, total, best, needed, by_words)
 
 
-def _suffices(tenant: TenantConfig, rows: Sequence[dict[str, Any]], words: Keywords) -> bool:
-    """A least similarity of 0 asks nothing."""
-    if tenant.min_similarity <= 0:
-        return True
+def _weigh(
+    tenant: TenantConfig, rows: Sequence[dict[str, Any]], words: Keywords
+) -> tuple[float, float, bool]:
+    """What the best has, what is needed, and whether that is a share of the words alone."""
     if any(row["evidence"] is None for row in rows):
-        return any(_share_held(words, row) >= WORDS_ALONE for row in rows[:READ_FOR_WORDS])
+        shares = [_share_held(words, row) for row in rows[:READ_FOR_WORDS]]
+        return max(shares), WORDS_ALONE, True
     best = max((row["evidence"] for row in rows), default=0.0)
-    return best >= tenant.min_similarity + evidence_needed(words.total)
+    return best, tenant.min_similarity + evidence_needed(words.total), False
 
 
 def _share_held(words: Keywords, row: dict[str, Any]) -> float:

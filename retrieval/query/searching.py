@@ -14,7 +14,7 @@ from retrieval.query.run import Run
 from tenants.pool import tenant_transaction
 
 if TYPE_CHECKING:
-    from retrieval.query.context import Context
+    from retrieval.query.context import Context, Nearest
     from retrieval.query.request import SearchRequest
     from retrieval.types import Hit
     from tenants.config import Caller
@@ -68,6 +68,18 @@ def _body(run: Run, wanted: SearchRequest, context: Context) -> dict[str, Any]:
         "saved_tokens": context.saved_tokens,
         "corpus_revision": context.corpus_revision,
         "spans": [span.as_json() for span in run.clock.spans],
+        "evidence": evidence_json(context.nearest),
+    }
+
+
+def evidence_json(nearest: Nearest | None) -> dict[str, Any] | None:
+    """How near the best passage is, and how near it has to be. `by`: evidence is the cosine similarity
+    and up to 0.45 for the question's words; words is the share of these alone."""
+    return nearest and {
+        "best": round(nearest.best, 4),
+        "needed": round(nearest.needed, 4),
+        "by": "words" if nearest.by_words else "evidence",
+        "passages": nearest.total,
     }
 
 

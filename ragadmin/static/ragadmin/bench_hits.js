@@ -79,11 +79,18 @@ function timeNode(span, whole) {
   return item;
 }
 
+/* How far the best passage is from what is needed, and of what both are made. */
+function measured(result) {
+  const { best, needed, by, passages } = result.evidence;
+  if (by === "words") return `The best passage holds ${Math.round(100 * best)} % of the question's words, and ${Math.round(100 * needed)} % are needed.`;
+  const nearest = Math.max(...result.dropped.map((hit) => hit.similarity));
+  return `The best passage comes to ${fixed(best, 3)}, and ${fixed(needed, 3)} is needed. It counts the similarity (the nearest has ${fixed(nearest, 3)}) and up to 0.45 for the question's words that it holds; needed are the least similarity of ${result.floor} and, among ${passages.toLocaleString("en")} passages, ${fixed(needed - result.floor, 3)} more.`;
+}
+
 function nothing(result) {
   if (result.hits.length) return "";
   if (!result.dropped.length) return "No passage that you may see matches these filters.";
-  const best = Math.max(...result.dropped.map((hit) => hit.similarity));
-  return `The least similarity is ${result.floor}. The nearest passage has ${fixed(best, 3)} and too few of the question's words, so the answer would say that the documents hold none.`;
+  return `${measured(result)} So the answer would say that the documents hold none.`;
 }
 
 export function showHits(result, documents) {

@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -51,16 +51,18 @@ class Stack:
     @contextmanager
     def running(self, *, worker: bool = True) -> Iterator[Stack]:
         self._prepare()
-        started: list[tuple[Service, subprocess.Popen[bytes]]] = []
-        try:
-            for service in self._services(worker):
-                process = service.start()
-                started.append((service, process))
-                service.wait_until_ready(process)
+        with ExitStack() as started:
+            for service in self._services():
+                started.enter_context(_run(service))
+            if worker:
+                started.enter_context(self.working())
             yield self
-        finally:
-            for service, process in reversed(started):
-                service.stop(process)
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """With a worker beside the web process."""
+        with _run(self._logged(programs.worker(f"test-{self.port}", self.env))):
+            yield
 
     def _prepare(self) -> None:
         """The embedding model is built once for all sessions, the static files once for this one."""
@@ -75,12 +77,10 @@ class Stack:
                 command, check=True, cwd=settings.PROJECT_DIR, env={**os.environ, **self.env}
             )
 
-    def _services(self, worker: bool) -> Iterator[Service]:
+    def _services(self) -> Iterator[Service]:
         if self.model:
             yield self._logged(self._stub())
         yield self._logged(programs.web(HOST, self.port, workers=1, host_header=HOST, env=self.env))
-        if worker:
-            yield self._logged(programs.worker(f"test-{self.port}", self.env))
 
     def _logged(self, service: Service) -> Service:
         service.cwd = settings.PROJECT_DIR
@@ -99,3 +99,13 @@ class Stack:
     def _stub_listens(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex((HOST, self.model_port)) == 0
+
+
+@contextmanager
+def _run(service: Service) -> Iterator[None]:
+    process = service.start()
+    try:
+        service.wait_until_ready(process)
+        yield
+    finally:
+        service.stop(process)

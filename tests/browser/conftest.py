@@ -27,17 +27,25 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def sync_root(tmp_path_factory):
     """Folders below it can be sources."""
     return tmp_path_factory.mktemp("sources")
 
 
-# By module, so that no worker is left to take the documents of the tests that come after.
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def stack(services, django_db_setup, sync_root):
-    with Stack(services, model="mock-150-40-15", sync_root=sync_root).running() as running:
+    """The web process and the stub of a model, for all pages."""
+    model = "mock-150-40-15"
+    with Stack(services, model=model, sync_root=sync_root).running(worker=False) as running:
         yield running
+
+
+# By module, so that none is left to take the documents of the tests that come after.
+@pytest.fixture(scope="module")
+def worker(stack):
+    with stack.working():
+        yield
 
 
 @pytest.fixture(scope="module")

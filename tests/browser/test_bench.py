@@ -6,22 +6,23 @@ import pytest
 from playwright.sync_api import expect
 
 from tenants.models import Tenant
-from tests.browser.asking import drop
 from tests.browser.conftest import NARROW
+from tests.documents import upload_and_index
 
-NOTES = [
-    (f"{name}.md", f"# {name}\n\nThe {name} has to be descaled every {number} months.\n")
+NOTES = {
+    f"{name}.md": (
+        "public",
+        f"# {name}\n\nThe {name} has to be descaled every {number} months.\n",
+    )
     for number, name in enumerate(("kettle", "boiler", "urn", "samovar"), start=3)
-]
+}
 QUESTION = "When has the kettle to be descaled?"
 SIDEWAYS = "() => document.documentElement.scrollWidth - innerWidth"
 
 
 @pytest.fixture
-def documents(signed_in, tenant):
-    signed_in.goto(f"/t/{tenant.slug}/documents/")
-    drop(signed_in, *NOTES)
-    expect(signed_in.locator("tbody .badge-ok")).to_have_count(len(NOTES), timeout=60_000)
+def documents(tenant):
+    upload_and_index(tenant, NOTES)
 
 
 def search(page, question=QUESTION):

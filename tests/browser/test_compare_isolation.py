@@ -15,6 +15,8 @@ from tenants.models import IsolationComparison, Tenant
 from tenants.services import create_operator
 from tests.browser.conftest import NARROW, WIDE
 
+pytestmark = pytest.mark.usefixtures("worker")
+
 PAGE = "/operator/isolation/comparison/"
 SIDEWAYS = "() => document.documentElement.scrollWidth - innerWidth"
 FIGURES = {

@@ -11,6 +11,8 @@ from tenants.models import Tenant
 from tests.browser.conftest import NARROW, WIDE
 from tests.retrieval.documents import upload
 
+pytestmark = pytest.mark.usefixtures("worker")
+
 SIDEWAYS = "() => document.documentElement.scrollWidth - innerWidth"
 SLOW_MODEL = "openai:mock-embedding-700-48"
 REFUSING_MODEL = "openai:mock-embedding-0-40-refusing"

@@ -7,8 +7,10 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.asking import KETTLE, ask, upload_kettle
+from tests.browser.asking import KETTLE, add_kettle, ask, drop
 from tests.browser.conftest import make_person
+
+pytestmark = pytest.mark.usefixtures("worker")
 
 PASSWORD = "a-long-enough-pass-phrase"
 
@@ -21,7 +23,9 @@ def test_from_sign_in_to_a_rated_answer(page, tenant):
     page.keyboard.press("Enter")
     page.wait_for_url(lambda url: "login" not in url)
 
-    upload_kettle(page, tenant)
+    page.goto(f"/t/{tenant.slug}/documents/")
+    drop(page, ("kettle.md", KETTLE))
+    expect(page.locator("tbody .badge-ok")).to_have_count(1, timeout=60_000)
     page.goto(f"/t/{tenant.slug}/playground/")
     expect(page.locator(".suggestion").first).to_contain_text("Kettles")
     page.locator("h1").click()
@@ -87,7 +91,7 @@ def test_bad_file_has_its_own_error_beside_the_good_one(signed_in, tenant):
 
 
 def test_answer_can_be_stopped_and_asked_again(signed_in, tenant):
-    upload_kettle(signed_in, tenant)
+    add_kettle(tenant)
     signed_in.goto(f"/t/{tenant.slug}/playground/")
     signed_in.locator(".suggestion").first.click()
     signed_in.get_by_role("button", name="Stop").click()
@@ -98,7 +102,7 @@ def test_answer_can_be_stopped_and_asked_again(signed_in, tenant):
 
 
 def test_conversation_goes_on_and_is_found_again(signed_in, tenant):
-    upload_kettle(signed_in, tenant)
+    add_kettle(tenant)
     signed_in.goto(f"/t/{tenant.slug}/playground/")
     ask(signed_in, "When does the kettle whistle?")
     ask(signed_in, "How do I stop it?")

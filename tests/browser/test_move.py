@@ -10,6 +10,8 @@ from playwright.sync_api import expect
 from tenants.services import create_operator, create_tenant
 from tests.documents import DOCUMENTS, upload_and_index
 
+pytestmark = pytest.mark.usefixtures("worker")
+
 
 @pytest.fixture
 def operator():

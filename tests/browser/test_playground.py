@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tenants.models import ModelRoute, Tenant
-from tests.browser.asking import ask, drop, upload_kettle
+from tests.browser.asking import add_kettle, ask
+from tests.documents import upload_and_index
 
 # One sentence, so that the stub repeats all of it.
 HOSTILE = "# Tea\n\n" + " ".join(
@@ -25,7 +26,7 @@ ACTIVE = "img, a, script, iframe, object, svg, style, form, [onerror], [href], [
 @pytest.fixture
 def playground(signed_in, tenant):
     """The page, with a document to ask about."""
-    upload_kettle(signed_in, tenant)
+    add_kettle(tenant)
     signed_in.goto(f"/t/{tenant.slug}/playground/")
     return signed_in
 
@@ -92,9 +93,7 @@ def test_a_conversation_is_deleted_after_a_question(playground):
 def test_whatever_a_model_writes_stays_text(signed_in, tenant):
     elsewhere = []
     signed_in.on("request", lambda r: "evil.example" in r.url and elsewhere.append(r.url))
-    signed_in.goto(f"/t/{tenant.slug}/documents/")
-    drop(signed_in, ("tea.md", HOSTILE))
-    expect(signed_in.locator("tbody .badge-ok")).to_have_count(1, timeout=60_000)
+    upload_and_index(tenant, {"tea.md": ("public", HOSTILE)})
     signed_in.goto(f"/t/{tenant.slug}/playground/")
     turn = ask(signed_in, "Is tea hot?")
     expect(turn.locator(".answer")).to_contain_text("Tea is hot")

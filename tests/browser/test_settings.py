@@ -14,7 +14,7 @@ from tenants.models import ModelPrice, Provider
 from tenants.prices import set_price
 from tenants.routes import RoutedModel, set_routes
 from tenants.services import create_operator
-from tests.browser.asking import ask, upload_kettle
+from tests.browser.asking import add_kettle, ask
 from tests.browser.conftest import NARROW, WIDE
 from tests.browser.test_page_basics import DUPLICATE_IDS, SIDEWAYS, UNLABELLED
 
@@ -55,7 +55,7 @@ def add_model(page, tier, model):
 
 def test_a_route_with_a_fallback_answers_and_says_so(signed_in, tenant):
     page = signed_in
-    upload_kettle(page, tenant)
+    add_kettle(tenant)
     settings(page, tenant)
     page.get_by_role("link", name="Models", exact=True).click()
     page.get_by_label("Simple up to").fill("50")
@@ -79,7 +79,8 @@ def test_a_price_makes_a_cost_and_a_tiny_budget_a_quoted_answer(
     open_page, operator, tenant, stack, own_prices
 ):
     page = open_page(operator)
-    upload_kettle(page, tenant)
+    add_kettle(tenant)
+    page.goto("/operator/")
     page.get_by_role("link", name="Prices", exact=True).click()
     expect(page.locator(".alert-warn")).to_contain_text(stack.model)
     page.locator(".alert-warn").get_by_role("link", name=stack.model).click()
@@ -106,7 +107,7 @@ def test_a_price_makes_a_cost_and_a_tiny_budget_a_quoted_answer(
 
 def test_an_emptied_cache_answers_anew(signed_in, tenant):
     page, question = signed_in, "When does the kettle whistle?"
-    upload_kettle(page, tenant)
+    add_kettle(tenant)
     for cached in (0, 1):
         page.goto(f"/t/{tenant.slug}/playground/")
         turn = ask(page, question)

@@ -12,6 +12,8 @@ from tests.browser.conftest import NARROW, WIDE
 from tests.browser.test_page_basics import DUPLICATE_IDS, FOCUS_RING, SIDEWAYS, UNLABELLED
 from tests.retrieval.sources import make_run, make_source
 
+pytestmark = pytest.mark.usefixtures("worker")
+
 FILES = 14
 LONG = " ".join(f"Sentence {number} is about the kettle and its lid." for number in range(40))
 TOPICS = ("Descaling", "Whistling", "Filling")

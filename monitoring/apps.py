@@ -21,11 +21,14 @@ class MonitoringConfig(AppConfig):
 
     def _watch(self) -> None:
         """What alerts need to know, and what tells of them."""
+        from monitoring.alert_list import count_open
         from monitoring.alert_messages import write, write_test
         from monitoring.outbox import WRITERS
         from monitoring.sync_outcomes import note_sync
         from retrieval.events import sync_listeners
+        from tenants.navigation import COUNTS
 
+        COUNTS["alerts/"] = count_open
         WRITERS.update(alerts=write, test=write_test)
         if note_sync not in sync_listeners:
             sync_listeners.append(note_sync)

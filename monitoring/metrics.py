@@ -17,6 +17,8 @@ from monitoring.sums import Sums
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
+    from monitoring.models import AlertRule
+
 Unit = Literal["share", "ms", "usd", "count", "similarity", "seconds"]
 Bad = Literal["above", "below"]
 # By tenant, and of the fleet under None. A tenant that is not named has no data.
@@ -221,6 +223,7 @@ METRICS: Mapping[str, Metric] = {
             bad="above",
             counted="probes",
             about="By the newest isolation check.",
+            history=False,
             scopes=frozenset({FLEET}),
             read=other_figures.isolation_leaks,
             has_window=False,
@@ -310,3 +313,17 @@ def _read_usage(
         (key, minutes): {tenant_id: metric.of(each) for tenant_id, each in sums.items()}
         for key, metric in metrics.items()
     }
+
+
+def read_now(rule: AlertRule, now: datetime) -> Reading | None:
+    """Of the rule's tenant or of the fleet. None for a rule that watches each tenant."""
+    if rule.each_tenant:
+        return None
+    wanted = Wanted(
+        metric=rule.metric,
+        window_minutes=rule.window_minutes,
+        tenant_ids=frozenset() if rule.tenant_id is None else frozenset({rule.tenant_id}),
+        fleet=rule.tenant_id is None,
+    )
+    readings = read_all([wanted], now)[rule.metric, rule.window_minutes]
+    return readings.get(rule.tenant_id) or NOTHING[rule.metric]

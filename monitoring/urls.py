@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from monitoring.views import dashboard, reports
+from monitoring.alert_urls import alert_pages
+from monitoring.views import dashboard, evaluation, reports
 
 DASHBOARD = "t/<slug:slug>/dashboard/"
 REPORTS, FLEET_REPORTS = "t/<slug:slug>/reports/", "operator/reports/"
 
 urlpatterns = [
+    path("t/<slug:slug>/evaluation/", evaluation.evaluations, name="evaluations"),
     path("operator/", dashboard.overview, name="operator"),
     path("operator/charts/<slug:chart>.csv", dashboard.overview_csv, name="operator-csv"),
     path(DASHBOARD, dashboard.dashboard, name="dashboard"),
@@ -20,4 +22,5 @@ urlpatterns = [
     path(f"{REPORTS}<str:day>/", reports.report, name="report"),
     path(f"{REPORTS}<str:day>/csv/", reports.report_csv, name="report-csv"),
     path(f"{REPORTS}<str:day>/mail/", reports.report_mail, name="report-mail"),
+    *alert_pages(),
 ]

@@ -10,6 +10,7 @@ PATHS = {
     "arrow-right": "M3 8h10M9 4l4 4-4 4",
     "arrow-up": "M8 13V3M4 7l4-4 4 4",
     "chart": "M2 2v12h12M5 11.5V8M8 11.5V4M11 11.5V6.5",
+    "bell": "M3.5 11.5h9l-1.2-2V6.7a3.3 3.3 0 0 0-6.6 0v2.8zM6.7 13.3a1.4 1.4 0 0 0 2.6 0",
     "check": "M3 8.5 6.5 12 13 4.5",
     "chevron-down": "M4 6l4 4 4-4",
     "chevron-right": "M6 4l4 4-4 4",

@@ -12,6 +12,8 @@ from tenants.isolation.runs import newest_result
 from tenants.models import Membership, Tenant
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.http import HttpRequest
 
     from tenants.models import IsolationRun
@@ -124,11 +126,22 @@ class Navigation:
         return newest if newest and newest.leaks else None
 
     def _section(
-        self, title: str, base: str, pages: tuple[tuple[str, str, str], ...]
+        self,
+        title: str,
+        base: str,
+        pages: tuple[tuple[str, str, str], ...],
+        tenant: Tenant | None = None,
     ) -> NavSection:
         current = self._current_suffix(base)
         links = [
-            NavLink(label, icon, base + suffix, suffix == current) for label, icon, suffix in pages
+            NavLink(
+                label,
+                icon,
+                base + suffix,
+                suffix == current,
+                COUNTS[suffix](tenant) if suffix in COUNTS else 0,
+            )
+            for label, icon, suffix in pages
         ]
         return NavSection(title, links)
 

@@ -164,7 +164,9 @@ def measure(tenant: Tenant, name: str, asked: dict[str, Any], person: str) -> di
     query = {key: value_of(key, value, person) for key, value in asked.items()}
     first = [spent for _ in range(REPEATS) for spent in [time_statements(tenant, query, {})]]
     older = read_cursor_far_back(tenant, query)
-    then = [time_statements(tenant, query, {"before": older}) for _ in range(REPEATS)] if older else []
+    then = (
+        [time_statements(tenant, query, {"before": older}) for _ in range(REPEATS)] if older else []
+    )
     return {
         "filter": name,
         "matches": first[0][1],
@@ -178,10 +180,10 @@ def value_of(name: str, value: Any, person: str) -> Any:
 
     from django.utils import timezone
 
-    from retrieval.terms import document_term
+    from retrieval.terms import name_term
 
     if name == "document":
-        return find_document(document_term) if value == "shown" else str(uuid.UUID(int=1))
+        return find_document(name_term) if value == "shown" else str(uuid.UUID(int=1))
     if value == "person":
         return person
     if name in {"from", "to"}:

@@ -21,7 +21,7 @@ from retrieval import events
 from retrieval.bookkeeping import book
 from retrieval.indexing import queue, sync_jobs
 from retrieval.models import QueryTrace
-from retrieval.terms import search_terms
+from retrieval.terms import trace_terms
 from tenants.context import tenant_context
 from tenants.models import Tenant
 
@@ -325,13 +325,13 @@ def _mark_interrupted(tenant: Tenant) -> None:
         running = QueryTrace.objects.filter(
             status=QueryTrace.Status.RUNNING, created_at__lt=before
         ).select_for_update()
-        asked = dict(running.values_list("id", "question"))
-        for trace_id, question in asked.items():
+        asked = {pk: about for pk, *about in running.values_list("id", "question", "asked_by")}
+        for trace_id, (question, asked_by) in asked.items():
             QueryTrace.objects.filter(id=trace_id).update(
                 status=QueryTrace.Status.FAILED,
                 error_code="interrupted",
                 error_message="The process that answered this question stopped before it was done.",
-                terms=search_terms(question),
+                terms=trace_terms((question,), (), asked_by),
             )
         if asked:
             book(events.ledger.completed, list(asked))

@@ -79,8 +79,8 @@ QUESTION_TERMS = frozenset(
 
 # Of a question's words so many are searched for, of the longest only the first.
 MOST_SEARCHED = 100
-# Terms of documents lie above those of words.
-_DOCUMENTS = 2**31 - 1 - DIMENSIONS
+# Terms of what is no word lie above those of words.
+_NAMES = 2**31 - 1 - DIMENSIONS
 
 
 def search_terms(*texts: str) -> list[int]:
@@ -89,13 +89,15 @@ def search_terms(*texts: str) -> list[int]:
     return [term for term in found if term not in QUESTION_TERMS][:MOST_SEARCHED]
 
 
-def document_term(document_id: str) -> int:
-    return DIMENSIONS + zlib.crc32(document_id.encode()) % _DOCUMENTS
+def name_term(name: str) -> int:
+    """Of a document's id, or of whoever asked."""
+    return DIMENSIONS + 1 + zlib.crc32(name.encode()) % _NAMES
 
 
-def trace_terms(texts: Iterable[str], document_ids: Iterable[str]) -> list[int]:
-    """What a trace is found by: the words of its question and the documents that were shown."""
-    return [*search_terms(*texts), *map(document_term, dict.fromkeys(document_ids))]
+def trace_terms(texts: Iterable[str], document_ids: Iterable[str], asked_by: str = "") -> list[int]:
+    """What a trace is found by: its question's words, the documents that were shown, and the asker."""
+    names = dict.fromkeys((*document_ids, asked_by) if asked_by else document_ids)
+    return [*search_terms(*texts), *map(name_term, names)]
 
 
 def as_sparsevec(weights: dict[int, float]) -> str:

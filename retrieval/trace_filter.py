@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -15,7 +17,7 @@ from django.utils import timezone
 from retrieval.forms import FilterForm, choices, search_box
 from retrieval.models import QueryTrace
 from retrieval.moments import MomentField
-from retrieval.terms import document_term, search_terms
+from retrieval.terms import name_term, search_terms
 from tenants.context import current_tenant
 from tenants.models import ApiKey, User
 
@@ -185,6 +187,44 @@ def _error(code: str) -> Iterator[Q]:
 
 
 def _asked_by(label: str) -> Iterator[Q]:
+    """A person's address, or a key's name: by their ids, which have an index. Whoever is neither any
+    more, by the name as it was."""
+    named = KEY_LABEL.match(label)
+    exactly = Q(name=named["name"], prefix=named["prefix"]) if named else Q(name=label)
+    keys = ApiKey.objects.filter(exactly, tenant_id=current_tenant().id).values_list("pk", flat=True)
+    people = User.objects.filter(email__iexact=label).values_list("pk", flat=True)
+    known = [Q(user_id=pk) for pk in people] + [Q(api_key_id=pk) for pk in keys]
+    if known:
+        yield reduce(or_, known)
+    else:
+        yield Q(asked_by=label)
+        yield Q(terms__overlap=[name_term(label)])
+
+
+def _words(self, name: str) -> str:
+        raw = str(self[name].value())
+        named = dict(getattr(self.fields[name], "choices", ()))
+        moment = self.cleaned_data.get(name) if name in {"from", "to"} else None
+        return f"{moment:%d %b %Y %H:%M}" if moment else str(named.get(raw, raw))
+
+    def _query_without(self, name: str) -> str:
+        kept = QueryDict(mutable=True)
+        for each in self.wanted:
+            if each != name:
+                kept[each] = self[each].value()
+        return kept.urlencode()
+
+
+def _cache(layer: str) -> Iterator[Q]:
+    yield ~Q(cache="none") if layer == ANY else Q(cache=layer)
+
+
+def _error(code: str) -> Iterator[Q]:
+    yield Q(status=QueryTrace.Status.FAILED)
+    yield ~Q(error_code="") if code == ANY else Q(error_code=code)
+
+
+def _asked_by(label: str) -> Iterator[Q]:
     """A person's address, or a key's name. By their ids, which have an index."""
     named = KEY_LABEL.match(label)
     exactly = Q(name=named["name"], prefix=named["prefix"]) if named else Q(name=label)
@@ -231,7 +271,7 @@ CONDITIONS: Mapping[str, Callable[[Any], Iterator[Q]]] = {
     "abstained": _flag(Q(abstained=True)),
     "degraded": _flag(~Q(degraded=[])),
     "simulated": _flag(Q(is_simulated=True)),
-    "document": _one(lambda value: Q(terms__overlap=[document_term(str(value))])),
+    "document": _one(lambda value: Q(terms__overlap=[name_term(str(value))])),
     "from": _one(lambda value: Q(created_at__gte=value)),
     "to": _one(lambda value: Q(created_at__lt=value)),
 }

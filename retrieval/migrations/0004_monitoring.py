@@ -23,7 +23,7 @@ ALTER TABLE retrieval_evaluation ALTER results SET STATISTICS 0, ALTER summary S
 SECURED = ("retrieval_goldenquestion", "retrieval_evaluation")
 
 UNSORTED = """
-SELECT id, question, standalone_question, jsonb_path_query_array(hits, '$[*].document_id')
+SELECT id, asked_by, question, standalone_question, jsonb_path_query_array(hits, '$[*].document_id')
 FROM retrieval_querytrace WHERE terms IS NULL AND status <> 'running' LIMIT 1000
 """
 SORT = "UPDATE retrieval_querytrace SET terms = %s::integer[] WHERE id = %s"
@@ -37,7 +37,9 @@ def make_old_traces_findable(apps, schema_editor):
         cursor.execute(RATE)
         cursor.execute(UNSORTED)
         while rows := cursor.fetchall():
-            found = [(trace_terms((asked, alone), json.loads(ids)), pk) for pk, asked, alone, ids in rows]
+            found = [
+                (trace_terms(words, json.loads(ids), asked_by), pk) for pk, asked_by, *words, ids in rows
+            ]
             cursor.executemany(SORT, found)
             cursor.execute(UNSORTED)
 
@@ -209,7 +211,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='querytrace',
-            index=models.Index(condition=models.Q(('status__in', ['failed', 'cancelled']), models.Q(('rating', ''), _negated=True), ('abstained', True), ('is_simulated', True), models.Q(('degraded', []), _negated=True), _connector='OR'), fields=['tenant_id', '-created_at', 'status', 'error_code', 'rating', 'abstained', 'is_simulated'], name='trace_remarkable'),
+            index=models.Index(condition=models.Q(('status__in', ['failed', 'cancelled']), models.Q(('rating', ''), _negated=True), ('abstained', True), ('is_simulated', True), _connector='OR'), fields=['tenant_id', '-created_at', 'status', 'error_code', 'rating', 'abstained', 'is_simulated'], name='trace_remarkable'),
+        ),
+        migrations.AddIndex(
+            model_name='querytrace',
+            index=models.Index(condition=models.Q(('degraded', []), _negated=True), fields=['tenant_id', '-created_at'], name='trace_degraded'),
         ),
         migrations.AddIndex(
             model_name='querytrace',

@@ -45,7 +45,7 @@ class QueryTrace(TenantModel):
     error_code = models.CharField(max_length=40, blank=True, default="", db_default="")
     error_message = models.TextField(blank=True, default="", db_default="")
     question = models.TextField()
-    # What it is found by: retrieval.terms of the question's words and of the documents shown.
+    # What it is found by: retrieval.terms of the question's words, the documents shown and the asker.
     terms = ArrayField(models.IntegerField(), null=True)
     answer = models.TextField(blank=True, default="", db_default="")
     citations = models.JSONField(default=list, db_default=EMPTY_LIST)  # pyright: ignore[reportCallIssue]
@@ -161,8 +161,12 @@ class QueryTrace(TenantModel):
                 condition=models.Q(status__in=["failed", "cancelled"])
                 | ~models.Q(rating="")
                 | models.Q(abstained=True)
-                | models.Q(is_simulated=True)
-                | ~models.Q(degraded=[]),
+                | models.Q(is_simulated=True),
+            ),
+            models.Index(
+                fields=["tenant_id", "-created_at"],
+                name="trace_degraded",
+                condition=~models.Q(degraded=[]),
             ),
             GinIndex(
                 fields=["terms"],

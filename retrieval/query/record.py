@@ -16,7 +16,7 @@ from retrieval.query.pricing import sum_up
 from retrieval.query.request import HISTORY_TURNS
 from retrieval.terms import trace_terms
 from retrieval.types import Message
-from tenants.pool import tenant_transaction, write_at_once
+from tenants.pool import send_at_once, tenant_transaction, write_at_once
 
 if TYPE_CHECKING:
     from retrieval.query.request import AnswerRequest
@@ -89,9 +89,8 @@ async def store_whole(connection: Connection, run: Run) -> None:
     """A question and its answer at once, where the answer was there before anything was stored."""
     await _join_conversation(connection, run)
     _close(run)
-    await connection.execute(INSERT_WHOLE, {**_asked(run), **_answered(run)})
-    for statement, values in _booked(run):
-        await connection.execute(statement, values)
+    whole: Statement = (INSERT_WHOLE, {**_asked(run), **_answered(run)})
+    await send_at_once(connection, [whole, *_booked(run)])
     await run.purse.settle(connection, run.id, run.outcome.calls)
     run.is_stored = True
 
@@ -218,7 +217,9 @@ def _answered(run: Run) -> dict[str, Any]:
         "duration_ms": outcome.duration_ms,
         "first_token_ms": outcome.first_token_ms,
         "terms": trace_terms(
-            (run.request.question, rewritten), (hit.document_id for hit in outcome.hits)
+            (run.request.question, rewritten),
+            [hit.document_id for hit in outcome.hits],
+            run.caller.label,
         ),
     }
 

@@ -71,7 +71,9 @@ def make_chunk(document, ordinal, text="", heading_path="") -> Chunk:
 def make_trace(tenant, *, user=None, **values) -> QueryTrace:
     defaults = {"question": "What whistles?", "answer": "The kettle. [1]", "status": "succeeded"}
     question, hits = values.get("question", "What whistles?"), values.get("hits", [])
-    defaults["terms"] = trace_terms((question,), [row["document_id"] for row in hits])
+    defaults["terms"] = trace_terms(
+        (question,), [row["document_id"] for row in hits], values.get("asked_by", "a key")
+    )
     with tenant_context(tenant):
         return QueryTrace.objects.create(
             user_id=user.pk if user else None,

@@ -191,7 +191,9 @@ def _asked_by(label: str) -> Iterator[Q]:
     more, by the name as it was."""
     named = KEY_LABEL.match(label)
     exactly = Q(name=named["name"], prefix=named["prefix"]) if named else Q(name=label)
-    keys = ApiKey.objects.filter(exactly, tenant_id=current_tenant().id).values_list("pk", flat=True)
+    keys = ApiKey.objects.filter(exactly, tenant_id=current_tenant().id).values_list(
+        "pk", flat=True
+    )
     people = User.objects.filter(email__iexact=label).values_list("pk", flat=True)
     known = [Q(user_id=pk) for pk in people] + [Q(api_key_id=pk) for pk in keys]
     if known:
@@ -199,46 +201,6 @@ def _asked_by(label: str) -> Iterator[Q]:
     else:
         yield Q(asked_by=label)
         yield Q(terms__overlap=[name_term(label)])
-
-
-def _words(self, name: str) -> str:
-        raw = str(self[name].value())
-        named = dict(getattr(self.fields[name], "choices", ()))
-        moment = self.cleaned_data.get(name) if name in {"from", "to"} else None
-        return f"{moment:%d %b %Y %H:%M}" if moment else str(named.get(raw, raw))
-
-    def _query_without(self, name: str) -> str:
-        kept = QueryDict(mutable=True)
-        for each in self.wanted:
-            if each != name:
-                kept[each] = self[each].value()
-        return kept.urlencode()
-
-
-def _cache(layer: str) -> Iterator[Q]:
-    yield ~Q(cache="none") if layer == ANY else Q(cache=layer)
-
-
-def _error(code: str) -> Iterator[Q]:
-    yield Q(status=QueryTrace.Status.FAILED)
-    yield ~Q(error_code="") if code == ANY else Q(error_code=code)
-
-
-def _asked_by(label: str) -> Iterator[Q]:
-    """A person's address, or a key's name. By their ids, which have an index."""
-    named = KEY_LABEL.match(label)
-    exactly = Q(name=named["name"], prefix=named["prefix"]) if named else Q(name=label)
-    keys = list(ApiKey.objects.filter(exactly, tenant_id=current_tenant().id).values_list("pk"))
-    people = list(User.objects.filter(email__iexact=label).values_list("pk"))
-    asked = Q(asked_by=label) if not keys and not people else Q()
-    for column, found in (("user_id", people), ("api_key_id", keys)):
-        if found:
-            asked |= (
-                Q(**{column: found[0][0]})
-                if len(found) == 1
-                else Q(**{f"{column}__in": [pk for (pk,) in found]})
-            )
-    yield asked
 
 
 def _words(text: str) -> Iterator[Q]:

@@ -106,8 +106,7 @@ async def finish_trace(run: Run) -> None:
         await write_at_once(run.caller.tenant, statements)
     else:
         async with tenant_transaction(run.caller.tenant) as connection:
-            for statement, values in statements:
-                await connection.execute(statement, values)
+            await send_at_once(connection, statements)
             # Last, because others wait for the budget's row until this is committed.
             await run.purse.settle(connection, run.id, run.outcome.calls)
     if kept:

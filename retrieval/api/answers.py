@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    extend_schema,
+    extend_schema_field,
+    inline_serializer,
+)
 from rest_framework import serializers
 from rest_framework.response import Response
 
 from ragadmin.drf import HasScope, TenantAPIView
 from ragadmin.errors import InvalidRequest, NotFound
-from retrieval.models import Feedback, QueryTrace
-from retrieval.services.feedback import LONGEST_COMMENT, REASONS, rate_answer
+from retrieval.api.feedback import DiagnosedFeedbackSerializer, FeedbackSerializer, rated
+from retrieval.models import QueryTrace
+from retrieval.services.feedback import rate_answer
 from retrieval.trace_filter import TraceFilter
 from retrieval.trace_list import MOST_COUNTED, ON_A_PAGE, read_page
 from retrieval.trace_view import TraceView, view_trace, view_traces
@@ -26,17 +32,6 @@ if TYPE_CHECKING:
 
 FILTERS = tuple(TraceFilter({}).fields)
 MOST_ON_A_PAGE = 200
-
-
-class FeedbackSerializer(serializers.ModelSerializer[Feedback]):
-    rating = serializers.ChoiceField(Feedback.Rating.choices)
-    reason = serializers.ChoiceField(list(REASONS), required=False, allow_blank=True)
-    comment = serializers.CharField(required=False, allow_blank=True, max_length=LONGEST_COMMENT)
-
-    class Meta:
-        model = Feedback
-        fields = ("rating", "reason", "comment", "rated_by", "created_at", "updated_at")
-        read_only_fields = ("rated_by", "created_at", "updated_at")
 
 
 class TraceSerializer(serializers.Serializer[TraceView]):
@@ -82,9 +77,10 @@ class TraceSerializer(serializers.Serializer[TraceView]):
             return None
         return {"code": trace.error_code, "message": trace.error_message}
 
+    @extend_schema_field(DiagnosedFeedbackSerializer(allow_null=True))
     def get_feedback(self, view: TraceView) -> dict[str, Any] | None:
-        feedback = getattr(view.trace, "feedback", None)
-        return FeedbackSerializer(feedback).data if feedback else None
+        """The diagnosis is for the scope admin."""
+        return self.context["rated"].get(view.trace.pk)
 
 
 class TraceDetailSerializer(TraceSerializer):
@@ -130,7 +126,9 @@ class AnswerListView(TenantAPIView):
                 "count": count if count <= MOST_COUNTED else None,
                 "next": _link(request, before=page.older),
                 "previous": _link(request, after=page.newer),
-                "results": TraceSerializer(views, many=True).data,
+                "results": TraceSerializer(
+                    views, many=True, context={"rated": rated(views, self.caller)}
+                ).data,
             }
         )
 
@@ -161,7 +159,8 @@ class AnswerView(TenantAPIView):
     @extend_schema(operation_id="answers_retrieve", responses=TraceDetailSerializer)
     def get(self, request: Request, answer_id: UUID) -> Response:
         view = view_trace(_find(self.caller, answer_id), self.caller.access_levels)
-        return Response(TraceDetailSerializer(view).data)
+        context = {"rated": rated([view], self.caller)}
+        return Response(TraceDetailSerializer(view, context=context).data)
 
 
 class FeedbackView(TenantAPIView):

@@ -66,7 +66,7 @@ def list_feedback(request: TenantHttpRequest, slug: str) -> HttpResponse:
 def change_many(request: TenantHttpRequest, slug: str) -> HttpResponse:
     """Those that were ticked, or the ones that an undo names; back in the list, with the way back."""
     if request.method == "GET":  # a link of the list that was the answer to a form
-        return redirect(_address(request, **request.GET.dict()))
+        return redirect(_address(request))
     wanted, before = request.POST.get("status", ""), request.POST.get("before", "open")
     ids = read_ids(request.POST.getlist("id"))
     try:

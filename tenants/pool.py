@@ -126,16 +126,26 @@ async def write_at_once(tenant: TenantConfig, statements: Sequence[Statement]) -
     A message each would cost as much again as the writing. Raises as tenant_transaction does.
     """
     async with public_connection() as connection:
-        bound = AsyncClientCursor(connection)
-        parts = [bound.mogrify(statement, values) for statement, values in statements]
         try:
-            await _enter(connection, tenant, *parts, "COMMIT")
+            await _enter(connection, tenant, *_bound(connection, statements), "COMMIT")
         except BaseException as error:
             if not connection.closed:
                 await asyncio.shield(connection.execute("ROLLBACK"))
             if isinstance(error, UndefinedTable):
                 await _explain(connection, tenant, error)
             raise
+
+
+async def send_at_once(connection: Connection, statements: Sequence[Statement]) -> None:
+    """The same inside a transaction that goes on."""
+    message = ";".join(_bound(connection, statements))
+    await connection.execute(sql.SQL(message))  # pyright: ignore[reportArgumentType]
+
+
+def _bound(connection: Connection, statements: Sequence[Statement]) -> list[str]:
+    """With their values in the text, as several statements cannot take parameters."""
+    cursor = AsyncClientCursor(connection)
+    return [cursor.mogrify(statement, values) for statement, values in statements]
 
 
 async def _explain(connection: Connection, tenant: TenantConfig, error: UndefinedTable) -> None:

@@ -89,7 +89,7 @@ async def test_an_exact_hit_is_one_look_into_redis_and_one_transaction(asker, mo
     monkeypatch.setattr(redis_store, "get_bytes", looked)
     monkeypatch.setattr(embed, "_embed", embedded)
     assert (await ask(asker))["cache"] == "exact"
-    assert statements == ["BEGIN;SELECT", "SELECT 1 FRO", "INSERT INTO ", "INSERT INTO ", "COMMIT"]
+    assert statements == ["BEGIN;SELECT", "SELECT 1 FRO", "INSERT INTO ", "COMMIT"]
     assert len(looks) == 1
 
 

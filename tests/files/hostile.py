@@ -6,6 +6,7 @@ import io
 import struct
 import zipfile
 import zlib
+from functools import cache
 
 from tests.files.documents import word, zipped
 
@@ -66,6 +67,7 @@ def old_office() -> bytes:
     return b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504) + "WordDocument".encode("utf-16-le")
 
 
+@cache
 def pdf_bomb(megabytes: int) -> bytes:
     """One page whose drawing commands unpack to that many megabytes."""
     commands = zlib.compress(b"BT (x) Tj ET\n" * (megabytes * 80_660), 9)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import openai
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
-from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 
 QUESTION = "How do I reset my password?"
 
@@ -24,9 +24,15 @@ async def options(web, key):
             }
 
 
+@pytest.fixture(scope="module")
+def langchain():
+    """Imported here, which takes two seconds, so that only who runs these tests waits for it."""
+    return import_module("langchain_openai")
+
+
 @pytest.fixture
-def model(options):
-    return ChatOpenAI(model="auto", **options)
+def model(langchain, options):
+    return langchain.ChatOpenAI(model="auto", **options)
 
 
 def test_a_question_is_answered_with_its_usage(model):
@@ -39,10 +45,10 @@ def test_a_question_is_answered_with_its_usage(model):
 def test_a_conversation_is_understood(model):
     answer = model.invoke(
         [
-            SystemMessage("Be short."),
-            HumanMessage("How is a password reset?"),
-            AIMessage("From the sign-in page."),
-            HumanMessage("How long is that link valid?"),
+            ("system", "Be short."),
+            ("human", "How is a password reset?"),
+            ("ai", "From the sign-in page."),
+            ("human", "How long is that link valid?"),
         ]
     )
     assert "[1]" in answer.content
@@ -61,8 +67,8 @@ async def test_the_asynchronous_stream_adds_up(model):
     assert "[1]" in "".join(pieces)
 
 
-def test_parameters_are_honoured(options):
-    model = ChatOpenAI(model="auto", temperature=0, max_tokens=4, **options)
+def test_parameters_are_honoured(langchain, options):
+    model = langchain.ChatOpenAI(model="auto", temperature=0, max_tokens=4, **options)
     answer = model.invoke(QUESTION, stop=["nothing-like-it"])
     assert answer.response_metadata["finish_reason"] == "length"
 
@@ -72,6 +78,8 @@ def test_tools_are_refused_in_words(model):
         model.bind_tools([{"name": "f", "description": "d", "parameters": {}}]).invoke(QUESTION)
 
 
-def test_embeddings_are_the_tenants(options):
-    embeddings = OpenAIEmbeddings(model="any", check_embedding_ctx_length=False, **options)
+def test_embeddings_are_the_tenants(langchain, options):
+    embeddings = langchain.OpenAIEmbeddings(
+        model="any", check_embedding_ctx_length=False, **options
+    )
     assert [len(vector) for vector in embeddings.embed_documents(["one", "two"])] == [384, 384]

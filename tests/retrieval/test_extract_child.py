@@ -188,18 +188,18 @@ def test_file_that_kills_its_child_twice_is_corrupt(make_pool, slow_file):
 
 
 @pytest.mark.parametrize(
-    ("content", "filename"),
+    ("make", "filename"),
     [
-        (hostile.endless_html(2_000_000), "a.html"),
-        (hostile.pdf_bomb(500), "a.pdf"),
-        (b"a,b,c,d\n" * 1_500_000, "a.csv"),
+        (lambda: hostile.endless_html(2_000_000), "a.html"),
+        (lambda: hostile.pdf_bomb(500), "a.pdf"),
+        (lambda: b"a,b,c,d\n" * 1_500_000, "a.csv"),
     ],
     ids=["html", "pdf", "csv"],
 )
-def test_memory_limit_is_enforced_by_the_system(make_pool, tmp_path, note, content, filename):
+def test_memory_limit_is_enforced_by_the_system(make_pool, tmp_path, note, make, filename):
     pool = make_pool(memory_bytes=200 * 2**20)
     path = tmp_path / "stored"
-    path.write_bytes(content)
+    path.write_bytes(make())
     with pytest.raises(ExtractionError) as caught:
         pool.extract(path, filename)
     assert caught.value.code == "too_large"

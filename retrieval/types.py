@@ -146,12 +146,13 @@ CallKind = Literal["generation", "multi_query", "rewrite", "embedding", "rerank"
 @dataclass(frozen=True, slots=True)
 class Price:
     """US dollars a million tokens (`unit` tokens) or a thousand calls. `source`: published, tenant,
-    installation or free."""
+    installation or free. `as_of`: the day it was set, or the release of the published list."""
 
     input_usd: Decimal
     output_usd: Decimal
     source: str
     unit: str = "tokens"
+    as_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +180,7 @@ class ModelCall:
                 "output_usd": str(price.output_usd),
                 "unit": price.unit,
                 "source": price.source,
+                "as_of": price.as_of,
             },
         }
 

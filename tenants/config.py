@@ -46,6 +46,8 @@ class PriceOverride:
     output_usd: Decimal
     # Whose price it is: tenant or installation.
     source: str = "tenant"
+    # The day it was set, as 2026-01-31.
+    as_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,8 @@ CONFIG_COLUMNS = f"""
         WHERE r.tenant_id = t.id) AS routes,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('model', m.model, 'unit', m.unit,
             'source', CASE WHEN m.tenant_id IS NULL THEN 'installation' ELSE 'tenant' END,
-            'input_usd', m.input_usd::text, 'output_usd', m.output_usd::text)
+            'input_usd', m.input_usd::text, 'output_usd', m.output_usd::text,
+            'as_of', (m.updated_at AT TIME ZONE 'UTC')::date)
             ORDER BY m.tenant_id NULLS LAST), '[]')
         FROM public.tenants_modelprice m WHERE m.tenant_id = t.id OR m.tenant_id IS NULL) AS prices,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('id', b.id, 'api_key_id', b.api_key_id,
@@ -98,6 +99,7 @@ def _prices(rows: list[dict[str, Any]]) -> tuple[PriceOverride, ...]:
             Decimal(row["input_usd"]),
             Decimal(row["output_usd"]),
             row["source"],
+            row["as_of"],
         )
         found.setdefault(price.model, price)
     return tuple(found.values())

@@ -19,7 +19,7 @@ from retrieval.providers.reranker import is_own_network
 from retrieval.providers.rest import Rest
 from retrieval.query import embedding_cache
 from retrieval.query.context import Notes, notes_of
-from retrieval.query.pricing import FREE_EMBEDDERS, price_call
+from retrieval.query.pricing import FREE_EMBEDDERS, embeds_free, price_call
 from retrieval.types import ModelCall, Usage
 
 if TYPE_CHECKING:
@@ -101,7 +101,10 @@ async def _make(tenant: TenantConfig, texts: Sequence[str], notes: Notes) -> np.
         raise BudgetExceeded("The budget does not allow to embed the question.")
     embedder = get_embedder(tenant.embedding_model)
     if tenant.embedding_model.startswith(FREE_EMBEDDERS):
-        return embedding_cache.rounded(await embedder.embed_questions(texts))
+        vectors = await embedder.embed_questions(texts)
+        if call.price:
+            notes.calls.append(call)
+        return embedding_cache.rounded(vectors)
     rest = _rest(tenant.embedding_model)
     if rest.is_on:
         raise ProviderError("The embedding model failed a moment ago.", code="model_unreachable")
@@ -133,12 +136,14 @@ def forget_failures() -> None:
 
 def _priced(tenant: TenantConfig, texts: Sequence[str]) -> ModelCall:
     """What has no price and runs in our own network costs nothing."""
-    kind, _, name = tenant.embedding_model.partition(":")
-    if tenant.embedding_model.startswith(FREE_EMBEDDERS):
+    named = tenant.embedding_model
+    kind, _, name = named.partition(":")
+    if embeds_free(tenant):
         return ModelCall("embedding", kind, name, Usage(), Decimal(0))
-    embedder = get_embedder(tenant.embedding_model)
+    embedder = get_embedder(named)
     tokens = sum(embedder.count_tokens(text) for text in texts)
-    call = price_call(tenant, "embedding", kind, name, Usage(tokens, estimated=True))
+    usage = Usage(tokens, estimated=not named.startswith(FREE_EMBEDDERS))
+    call = price_call(tenant, "embedding", kind, name, usage, named)
     if call.cost_usd is None and is_own_network(urlsplit(settings.OPENAI_BASE_URL).hostname or ""):
         return replace(call, cost_usd=Decimal(0))
     return call

@@ -20,7 +20,7 @@ from retrieval.query.embed import embed_texts
 from retrieval.query.failures import known_error
 from retrieval.query.openai_request import parse_chat, parse_inputs, wants_usage
 from retrieval.query.openai_shapes import Completion, extension, finish_of, model_json
-from retrieval.query.pricing import FREE_EMBEDDERS
+from retrieval.query.pricing import embeds_free
 from retrieval.query.request import AnswerRequest
 from retrieval.query.routing import available_models, check_model
 from retrieval.query.run import Run
@@ -108,8 +108,7 @@ async def embeddings(request: Request) -> Response:
 
 async def _embed(caller: Caller, texts: Sequence[str]) -> np.ndarray:
     """Within the budget, where the model has to be paid. Raises BudgetExceeded, ProviderError."""
-    is_free = caller.tenant.embedding_model.startswith(FREE_EMBEDDERS)
-    purse = Purse() if is_free else await open_purse(caller)
+    purse = Purse() if embeds_free(caller.tenant) else await open_purse(caller)
     run = Run(caller, AnswerRequest(""), "", purse)
     try:
         return await embed_texts(caller, texts, notes_of(run))

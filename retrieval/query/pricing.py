@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from genai_prices import Usage as PricedUsage, calc_price
@@ -52,10 +53,13 @@ def sum_up(calls: Iterable[ModelCall]) -> Cost:
 
 
 def price_call(
-    tenant: TenantConfig, kind: CallKind, provider: str, model: str, usage: Usage
+    tenant: TenantConfig, kind: CallKind, provider: str, model: str, usage: Usage, named: str = ""
 ) -> ModelCall:
-    """The call with its price; `cost_usd` is None where nobody knows one."""
-    price = find_price(tenant, model)
+    """The call with its price; `cost_usd` is None where nobody knows one.
+
+    `named`: as prices name the model, where that is more than its endpoint does.
+    """
+    price = find_price(tenant, named or model)
     return ModelCall(kind, provider, model, usage, _cost(model, price, usage), price)
 
 
@@ -82,12 +86,17 @@ def price_embedding(model: str, tokens: int) -> Decimal | None:
     return _cost(model, found.price if found else None, Usage(tokens))
 
 
+def embeds_free(tenant: TenantConfig) -> bool:
+    """By a model that runs here, and that nobody has set a price for."""
+    return find_price(tenant, tenant.embedding_model) is FREE
+
+
 def find_price(tenant: TenantConfig, model: str) -> Price | None:
     """`model` as an endpoint knows it, or an embedding model as a tenant names it."""
     names = {model, model.partition(":")[2] or model}
     for own in tenant.prices:
         if own.model in names:
-            return Price(own.input_usd, own.output_usd, own.source, own.unit)
+            return Price(own.input_usd, own.output_usd, own.source, own.unit, own.as_of)
     if model.startswith(FREE_EMBEDDERS):
         return FREE
     found = _published(model)
@@ -118,7 +127,12 @@ def _published(model: str) -> Published | None:
         return None  # listed without a price: that is no promise of being free
     is_flat = all(few * 1_000 == many for few, many in zip(thousandth, whole, strict=True))
     sent, made = whole if is_flat else (part * 1_000 for part in thousandth)
-    return Published(Price(sent, made, "published"), is_flat)
+    return Published(Price(sent, made, "published", as_of=_release()), is_flat)
+
+
+@lru_cache(maxsize=1)
+def _release() -> str:
+    return f"genai-prices {version('genai-prices')}"
 
 
 def _calculate(model: str, input_tokens: int, output_tokens: int) -> Decimal:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from retrieval.providers.reranker import get_reranker
 from retrieval.query.budget import Purse, open_purse
 from retrieval.query.embed import question_vector
-from retrieval.query.pricing import FREE_EMBEDDERS, sum_up
+from retrieval.query.pricing import embeds_free, sum_up
 from retrieval.query.request import AnswerRequest
 from retrieval.query.retrieve import find_in_wordings
 from retrieval.query.run import Run
@@ -37,7 +37,7 @@ async def search_documents(caller: Caller, wanted: SearchRequest) -> dict[str, A
 
 def _may_cost(caller: Caller) -> bool:
     reranker = get_reranker()
-    is_free = caller.tenant.embedding_model.startswith(FREE_EMBEDDERS)
+    is_free = embeds_free(caller.tenant)
     asks_a_model = caller.tenant.query.multi_query != "off"
     return asks_a_model or not is_free or (reranker is not None and not reranker.is_free)
 

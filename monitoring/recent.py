@@ -8,8 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.postgres.aggregates import StringAgg
-from django.db.models import BinaryField, Q, Sum, Value
+from django.db.models import Aggregate, BinaryField, Q, Sum
 
 from monitoring.histograms import Histogram
 from monitoring.models import RecentUsage
@@ -20,6 +19,12 @@ if TYPE_CHECKING:
 
 STEP = timedelta(minutes=5)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class _Joined(Aggregate):
+    """Packed histograms one after the other are themselves a packed histogram."""
+
+    template = "string_agg(%(expressions)s, ''::bytea)"
 
 
 def step_of(at: datetime) -> datetime:
@@ -46,7 +51,7 @@ def sums_of_window(
     rows = RecentUsage.objects.filter(whose, starts_at__gte=start, starts_at__lt=end)
     added = {f"{name}_": Sum(name) for name in (*COUNTS, *AMOUNTS)}
     added |= {f"cache_{layer}": Sum("questions", filter=Q(cache=layer)) for layer in CACHE_LAYERS}
-    joined = {f"{name}_": _joined(name) for name in histograms}
+    joined = {f"{name}_": _Joined(name, output_field=BinaryField()) for name in histograms}
     by_tenant = rows.order_by().values("tenant_id").annotate(**added, **joined)
     return {row["tenant_id"]: _sums_of(row, tuple(joined)) for row in by_tenant}
 
@@ -70,13 +75,6 @@ def series(
         at += STEP
         if at >= start:
             yield at, window
-
-
-def _joined(name: str) -> Any:
-    """Packed histograms one after the other are themselves a packed histogram."""
-    return StringAgg(
-        name, delimiter=Value(b"", output_field=BinaryField()), output_field=BinaryField()
-    )
 
 
 def _sums_of(row: dict[str, Any], histograms: tuple[str, ...]) -> Sums:

@@ -1,0 +1,118 @@
+"""A rule tried on the past does what the watch would have done."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from monitoring.alerts import evaluate_rules
+from monitoring.models import Alert, RecentUsage, SyncOutcome
+from monitoring.preview import DAYS, preview_rule
+from monitoring.preview_chart import preview_chart
+from monitoring.recent import series, sums_of_window, window_start
+from monitoring.sums import COUNTS
+from tests.monitoring.alerting import NOON, make_rule, make_tenants, minutes, own_rules, used
+
+STEP = minutes(5)
+
+
+@pytest.fixture(scope="module")
+def tenant(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock():
+        return make_tenants(1)[0]
+
+
+@pytest.fixture(autouse=True)
+def no_other_rules():
+    with own_rules():
+        yield
+
+
+@pytest.fixture
+def bad_hours(tenant):
+    """Three hours up to noon with two bad stretches, a gap, and two models in one of them."""
+    errors = [0, 0, 40, 60, 5, 0, 0, 0, None, None, 0, 0, 0, 8, 30, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    for place, count in enumerate(errors):
+        if count is not None:
+            at = NOON - STEP * (len(errors) - place)
+            used(tenant, at, errors=count, latency=[100.0 * (place + 1)] * 7)
+    used(tenant, NOON - STEP * 20, model="small", errors=90, latency=[9000.0] * 3)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"warning_threshold": 0.05, "alert_threshold": 0.2, "window_minutes": 5},
+        {"alert_threshold": 0.15, "window_minutes": 15, "minimum_count": 250, "no_data": "keep"},
+        {"metric": "p99_latency", "alert_threshold": 2000, "window_minutes": 30},
+        {"metric": "questions", "comparison": "below", "alert_threshold": 10, "minimum_count": 0,
+         "window_minutes": 5},
+    ],
+)  # fmt: skip
+def test_a_preview_equals_what_the_watch_would_have_done(tenant, bad_hours, values):
+    rule = make_rule(tenant, **values)
+    (preview,) = preview_rule(rule, NOON)
+    start = NOON - STEP * 26
+    at = start
+    while at <= NOON:
+        evaluate_rules(at)
+        at += STEP
+    watched = [
+        (alert.opened_at, alert.resolved_at, pytest.approx(alert.worst_value))
+        for alert in Alert.objects.filter(rule=rule).order_by("opened_at")
+    ]
+    # What has begun before the watch did cannot be compared.
+    previewed = [
+        (max(each.opened_at, start), each.resolved_at, each.worst_value)
+        for each in preview.episodes
+        if each.resolved_at is None or each.resolved_at > start
+    ]
+    assert previewed == watched
+    assert watched, "the rule was broken at all"
+
+
+def test_sums_along_the_time_are_those_of_each_window(tenant, bad_hours):
+    for at, sums in series(tenant.pk, NOON - STEP * 22, NOON, 15):
+        alone = sums_of_window(window_start(at, 15), at, tenant_ids=[tenant.pk], fleet=False)
+        expected = alone.get(tenant.pk)
+        for name in COUNTS:
+            assert getattr(sums, name) == (getattr(expected, name) if expected else 0)
+        for share in (0.5, 0.99):
+            wanted = expected.latency.percentile(share) if expected else None
+            assert sums.latency.percentile(share) == wanted
+
+
+def test_the_chart_shows_the_worst_of_each_hour_beside_the_thresholds(tenant, bad_hours):
+    rule = make_rule(tenant, alert_threshold=0.15, window_minutes=5)
+    chart = preview_chart(rule, preview_rule(rule, NOON)[0], "UTC")
+    assert len(chart.labels) == DAYS * 24 + 1
+    assert [one.label for one in chart.series] == ["Error rate", "Alert"]
+    assert max(value for value in chart.series[0].values if value is not None) == 60.0
+    assert set(chart.series[1].values) == {15.0}
+
+
+def test_failed_syncs_of_the_past_are_previewed(tenant):
+    for hours in (30, 29, 2):
+        SyncOutcome.objects.create(
+            tenant=tenant,
+            run_id=f"00000000-0000-4000-8000-{hours:012d}",
+            source_id="00000000-0000-4000-8000-000000000000",
+            status="succeeded" if hours == 29 else "failed",
+            finished_at=NOON - timedelta(hours=hours),
+        )
+    rule = make_rule(tenant, metric="failed_syncs", alert_threshold=0, window_minutes=60)
+    (preview,) = preview_rule(rule, NOON)
+    opened = [each.opened_at for each in preview.episodes]
+    assert opened == [NOON - timedelta(hours=30), NOON - timedelta(hours=2)]
+    assert all(each.resolved_at for each in preview.episodes)
+    SyncOutcome.objects.filter(tenant=tenant).delete()
+
+
+def test_a_rule_for_each_tenant_is_tried_on_the_busiest(tenant):
+    others = make_tenants(1)
+    used(tenant, questions=900)
+    used(others[0], questions=10)
+    previews = preview_rule(make_rule(None, each_tenant=True), NOON)
+    assert [one.tenant for one in previews] == [tenant, *others]
+    RecentUsage.objects.all().delete()

@@ -54,7 +54,18 @@ CALLS = {
 # The component of the cost that a call or a stage belongs to, where it has another name.
 COMPONENTS = {"rewrite": "multi_query"}
 STAGES = {"embed": "embedding", "generate": "generation"}
+# The span that a call is made in, by its kind and what.
+SPAN_OF = {
+    "embedding": ("embed", ""),
+    "search": ("search", ""),
+    "rerank": ("rerank", ""),
+    "rewrite": ("route", "rewrite"),
+    "multi_query": ("route", "multi_query"),
+    "generation": ("generate", ""),
+}
 FATES = {
+    "cited": "Cited",
+    "shown": "Shown, not cited",
     "ranked_out": "Others ranked higher",
     "duplicate": "Says the same as one above",
     "too_far": "Not near enough",
@@ -168,6 +179,42 @@ def saved_rows(trace: QueryTrace) -> list[tuple[str, Decimal]]:
     return [(SAVED_BY.get(name, str(name)), amount) for name, amount in amounts.items() if amount]
 
 
+def hit_rows(view: TraceView) -> list[dict[str, Any]]:
+    """The passages that the model was shown, and what became of each."""
+    cited = {row["chunk_id"] for row in view.trace.citations}
+    return [_hit_row(hit, is_cited=hit["chunk_id"] in cited) for hit in view.hits]
+
+
+def _hit_row(hit: dict[str, Any], *, is_cited: bool) -> dict[str, Any]:
+    left_out = hit.get("left_out") or 0
+    whole = left_out + (hit.get("shown_chars") or 0)
+    return {
+        **hit,
+        "fate_words": FATES["cited" if is_cited else "shown"],
+        "is_cited": is_cited,
+        "shortened_percent": round(100 * left_out / whole) if whole else 0,
+    }
+
+
+def prompt_words(view: TraceView) -> str:
+    """Why there is no prompt to be seen; empty where there is one."""
+    trace = view.trace
+    if view.prompt:
+        return ""
+    if view.prompt_withheld:
+        return (
+            "The prompt holds passages that are above your access levels, or of documents that were "
+            "deleted or raised since, so it is not shown."
+        )
+    if trace.cache in ("exact", "semantic"):
+        return "No model was asked: the answer was kept. Its prompt is with the answer it was made for."
+    if trace.model == "extractive":
+        return "No model was asked: the answer is quoted from the passages, or says that there is none."
+    return (
+        "No model began to answer." if trace.status != "succeeded" else "The prompt was not kept."
+    )
+
+
 def dropped_rows(view: TraceView) -> list[dict[str, Any]]:
     return [{**row, "why": FATES.get(row["fate"], row["fate"])} for row in view.dropped]
 
@@ -221,3 +268,13 @@ def _price_words(price: dict[str, Any]) -> str:
     if price["unit"] == "calls":
         return f"${asked:f} a thousand calls"
     return f"${asked:f} + ${Decimal(price['output_usd']).normalize():f} a million tokens"
+
+
+def span_costs(trace: QueryTrace) -> dict[tuple[str, str], Decimal | None]:
+    """US dollars by a span's kind and what: of the calls that were made in it, None if unknown."""
+    costs: dict[tuple[str, str], Decimal | None] = {}
+    for call in trace.calls:
+        span = SPAN_OF[call["kind"]]
+        before, cost = costs.get(span, Decimal(0)), call["cost_usd"]
+        costs[span] = None if cost is None or before is None else before + Decimal(cost)
+    return costs

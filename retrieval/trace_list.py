@@ -170,6 +170,16 @@ def read_newest(
     return TracePage(rows, "", older)
 
 
+def neighbours(
+    found: QuerySet[QueryTrace], trace: QueryTrace
+) -> tuple[uuid.UUID | None, uuid.UUID | None]:
+    """Ids of the next newer and the next older one."""
+    here = Cursor.of(trace)
+    newer = found.filter(newer_than(here)).order_by(*OLDEST_FIRST)
+    older = found.filter(older_than(here)).order_by(*NEWEST_FIRST)
+    return newer.values_list("pk", flat=True).first(), older.values_list("pk", flat=True).first()
+
+
 def offered_values(visible: QuerySet[QueryTrace]) -> dict[str, list[str]]:
     """What the newest traces have, to choose from."""
     names = ("model", "error_code", "asked_by")

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TraceView:
-    """`withheld`: the answer drew on documents that this person may not read."""
+    """`withheld`: the answer drew on documents that this person may not read. `prompt`: None where no
+    model was asked, and where it holds what this person may not read (`prompt_withheld`)."""
 
     trace: QueryTrace
     answer: str
@@ -25,6 +26,8 @@ class TraceView:
     withheld: bool = False
     hidden_hits: int = 0
     openable: frozenset[str] = field(default_factory=frozenset)
+    prompt: list[dict[str, str]] | None = None
+    prompt_withheld: bool = False
 
 
 def traces_for(*, user_id: int, sees_everybody: bool) -> QuerySet[QueryTrace]:
@@ -56,11 +59,14 @@ def _view(trace: QueryTrace, present: dict[str, str], allowed: frozenset[str]) -
         levels = {present.get(row["document_id"]), row.get("access_level")} - {None}
         return bool(levels) and levels <= allowed
 
+    # Lists have not read it from the database.
+    prompt = None if "prompt" in trace.get_deferred_fields() else trace.prompt
     hits = [hit for hit in trace.hits if may_see(hit)]
     seen_at = {hit["chunk_id"]: hit["access_level"] for hit in trace.hits}
     levelled = [{**row, "access_level": seen_at.get(row["chunk_id"])} for row in trace.citations]
     citations = [row for row in levelled if may_see(row)]
     withheld = len(hits) < len(trace.hits) or len(citations) < len(levelled)
+    is_readable = not withheld and _may_read_prompt(trace, present, allowed)
     return TraceView(
         trace=trace,
         answer="" if withheld else trace.answer,
@@ -70,4 +76,13 @@ def _view(trace: QueryTrace, present: dict[str, str], allowed: frozenset[str]) -
         withheld=withheld,
         hidden_hits=len(trace.hits) - len(hits),
         openable=frozenset(name for name, level in present.items() if level in allowed),
+        prompt=prompt if is_readable else None,
+        prompt_withheld=bool(prompt) and not is_readable,
     )
+
+
+def _may_read_prompt(trace: QueryTrace, present: dict[str, str], allowed: frozenset[str]) -> bool:
+    """It holds the text of the passages: not once a document of them is deleted. And what was said
+    before, in answers that rest on whatever the asker could read."""
+    are_present = all(hit["document_id"] in present for hit in trace.hits)
+    return are_present and set(trace.access_levels) <= allowed

@@ -86,6 +86,8 @@ class TraceSerializer(serializers.Serializer[TraceView]):
 class TraceDetailSerializer(TraceSerializer):
     hits = serializers.ListField(child=serializers.DictField())
     dropped = serializers.ListField(child=serializers.DictField())
+    prompt = serializers.ListField(child=serializers.DictField(), allow_null=True)
+    prompt_withheld = serializers.BooleanField()
     spans = serializers.ListField(child=serializers.DictField(), source="trace.spans")
     route = serializers.DictField(source="trace.route")
     calls = serializers.ListField(child=serializers.DictField(), source="trace.calls")

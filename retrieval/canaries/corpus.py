@@ -112,6 +112,9 @@ def _prepare(slug: str, level: str, runner: asyncio.Runner) -> Canary:
         label=WORKER,
     )
     trace_id, conversation_id = runner.run(_ask(caller))
+    with tenant_context(tenant):
+        # No model was asked: as one would have been, with both words.
+        QueryTrace.objects.filter(pk=trace_id).update(prompt=_prompt(documents))
     return Canary(tenant, documents, sources, trace_id, conversation_id)
 
 
@@ -208,6 +211,11 @@ def _make_source(level: str, word: str) -> CanarySource:
         sync_run=run, external_id=path, path=path, code="corrupt", message=f"{word} is damaged."
     )
     return CanarySource(str(source.pk), str(run.pk))
+
+
+def _prompt(documents: dict[str, CanaryDocument]) -> list[dict[str, str]]:
+    passages = (TEXT.format(level=level, word=one.word) for level, one in documents.items())
+    return [{"role": "user", "content": "\n".join(passages)}]
 
 
 async def _ask(caller: Caller) -> tuple[str, str]:

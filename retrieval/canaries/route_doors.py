@@ -24,7 +24,7 @@ LISTS = ("documents/", "sources/", "sync-runs/")
 ACTIONS = tuple(
     f"{name}/"
     for name in (
-        "retry", "delete", "feedback", "sync", "pause", "resume", "confirm", "cancel", "undo",
+        "retry", "delete", "feedback", "golden", "sync", "pause", "resume", "confirm", "cancel", "undo",
     )
 )  # fmt: skip
 # What an answer cost and how it was made, without a word of the documents.

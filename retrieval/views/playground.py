@@ -17,6 +17,7 @@ from retrieval.answer_words import AnswerWords, describe
 from retrieval.conversations import MOST_LISTED, delete_conversation, list_by_day, list_turns
 from retrieval.corrections import find_corrections
 from retrieval.models import Document
+from retrieval.query.request import LONGEST_QUESTION
 from retrieval.services.feedback import REASONS
 from retrieval.suggestions import suggest_questions
 from retrieval.trace_view import view_traces
@@ -40,6 +41,8 @@ def show_playground(request: TenantHttpRequest, slug: str) -> HttpResponse:
         "suggestions": [] if turns else suggest_questions(request.access_levels),
         "has_documents": has_ready_document(request),
         "reasons": REASONS,
+        # Of a link: there to be asked, not asked already.
+        "question": request.GET.get("question", "")[:LONGEST_QUESTION],
         "can_edit": has_role(request.role, "admin"),
         "corrections": find_corrections(
             request.user.email, visible_traces(request), request.access_levels

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.shortcuts import render
+from django.contrib import messages
+from django.shortcuts import redirect, render
 from django.utils.http import urlencode
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import replace_url
 
-from ragadmin.errors import InvalidRequest, NotFound
+from ragadmin.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
 from retrieval.answer_words import (
     call_rows,
     cost_rows,
     describe,
     dropped_rows,
+    hit_rows,
+    prompt_words,
     route_facts,
     saved_rows,
     shadow_of,
 )
 from retrieval.services.feedback import REASONS
+from retrieval.services.golden_trace import make_golden_of
 from retrieval.trace_filter import TraceFilter
 from retrieval.trace_list import (
     CURSORS,
     LISTED,
+    neighbours,
     offered_values,
     read_figures,
     read_newest,
@@ -31,6 +36,7 @@ from retrieval.trace_list import (
 )
 from retrieval.trace_view import traces_for, view_trace
 from retrieval.views.fragments import render_page_or_part
+from retrieval.waterfall import waterfall
 from tenants.access import TenantHttpRequest, has_role, tenant_page
 
 if TYPE_CHECKING:
@@ -104,9 +110,36 @@ def show_trace(request: TenantHttpRequest, slug: str, trace_id: UUID) -> HttpRes
     own_page = {
         "calls": call_rows(trace),
         "shadow": shadow_of(context["view"], request.access_levels),
+        "prompt_words": prompt_words(context["view"]),
+        "can_edit": has_role(request.role, "admin"),
+        "again": urlencode({"question": trace.question}),
+        "on_bench": urlencode({"q": trace.standalone_question or trace.question}),
+        **_beside(request, trace),
         **route_facts(trace),
     }
     return render(request, "retrieval/trace.html", {**context, **own_page})
+
+
+@require_POST
+@tenant_page(role="admin")
+def add_golden(request: TenantHttpRequest, slug: str, trace_id: UUID) -> HttpResponse:
+    trace = find_trace(request, trace_id)
+    try:
+        make_golden_of(trace, by=request.user.email, allowed_levels=request.access_levels)
+    except Conflict:
+        messages.info(request, "It is a golden question already.")
+    except (InvalidRequest, PermissionDenied) as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, "It is a golden question now: each evaluation asks it.")
+    return redirect("trace", slug, trace_id)
+
+
+def _beside(request: TenantHttpRequest, trace: QueryTrace) -> dict[str, Any]:
+    """The list that the reader comes from, and the traces next to this one in it."""
+    filters = read_filter(request)
+    newer, older = neighbours(filters.apply(visible_traces(request)), trace)
+    return {"filters": filters, "newer": newer, "older": older}
 
 
 @require_safe
@@ -142,9 +175,10 @@ def _whole(request: TenantHttpRequest, trace_id: UUID) -> dict[str, Any]:
     words = _words(request, trace)
     return {
         **words,
-        "bars": _waterfall(trace),
+        "bars": waterfall(trace),
         "costs": cost_rows(trace),
         "saved": saved_rows(trace),
+        "hits": hit_rows(words["view"]),
         "dropped": dropped_rows(words["view"]),
     }
 
@@ -159,33 +193,3 @@ def find_trace(request: TenantHttpRequest, trace_id: UUID) -> QueryTrace:
     if trace is None:
         raise NotFound("There is no such trace, or it is somebody else's.")
     return trace
-
-
-def _waterfall(trace: QueryTrace) -> list[dict[str, Any]]:
-    """Each span as a bar on a scale of 0 to 100, at least half a unit wide so that it can be seen."""
-    spans = sorted(trace.spans, key=lambda span: span["start_ms"])
-    ends = [span["start_ms"] + span["duration_ms"] for span in spans]
-    whole = max([trace.duration_ms or 0.0, *ends], default=0.0) or 1.0
-    known = {"kind", "what", "start_ms", "duration_ms"}
-    return [
-        {
-            "kind": span["kind"],
-            "label": f"{span['kind']} {span.get('what', '').replace('_', ' ')}".strip(),
-            "start": min(100 * span["start_ms"] / whole, 99.5),
-            "width": max(100 * span["duration_ms"] / whole, 0.5),
-            "start_ms": span["start_ms"],
-            "duration_ms": span["duration_ms"],
-            "details": [
-                (name.replace("_", " "), _plain(value))
-                for name, value in span.items()
-                if name not in known
-            ],
-        }
-        for span in spans
-    ]
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -97,6 +97,7 @@ urlpatterns = [
     path(f"{TRACE}turn/", traces.show_turn, name="trace-turn"),
     path(f"{TRACE}details/", traces.show_details, name="trace-details"),
     path(f"{TRACE}feedback/", feedback.rate, name="trace-feedback"),
+    path(f"{TRACE}golden/", traces.add_golden, name="trace-golden"),
     path(f"{TRACE}corrected/", corrections.show_correction, name="trace-corrected"),
     path(REVIEW, review.list_feedback, name="feedback"),
     path(f"{REVIEW}change/", review.change_many, name="feedback-change"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from monitoring.chart_values import format_value
 from monitoring.charts import Chart, Headline, Series
 from monitoring.histograms import value_of
 from monitoring.sums import CACHE_LAYERS, Sums, share
@@ -47,6 +48,7 @@ class Figures:
     spending: Any
     link: Callable[[datetime, datetime, str], str]
     before: Figures | None = None
+    link_words: str = "the traces"
 
     @property
     def period(self) -> Period:
@@ -112,7 +114,16 @@ def cost_by_model(figures: Figures) -> Chart:
         "Cost by model",
         parts,
         lambda row: row.model if row.model in shown else OTHERS,
+        note=unknown_models_words(figures.spending),
     )
+
+
+def unknown_models_words(spending: Any) -> str:
+    names = [model for (_, model), spent in spending.by_model().items() if spent.unpriced]
+    if not names:
+        return ""
+    more = f" and {len(names) - MOST_MODELS} more" if len(names) > MOST_MODELS else ""
+    return f"Of unknown price, and not in these amounts: {', '.join(names[:MOST_MODELS])}{more}."
 
 
 def _spent_chart(
@@ -185,9 +196,11 @@ def latency(figures: Figures) -> Chart:
 def cache_hits(figures: Figures) -> Chart:
     now, before = figures.usage.sums(), figures.before and figures.before.usage.sums()
     rate = now.cache_hit_rate
-    note = "" if rate is None else f"{rate:.1%} of all questions were answered from the cache."
+    note = (
+        "" if rate is None else f"{_percent(rate)} of all questions were answered from the cache."
+    )
     if before and before.cache_hit_rate is not None:
-        note += f" In the period before: {before.cache_hit_rate:.1%}."
+        note += f" In the period before: {_percent(before.cache_hit_rate)}."
     return _bars(
         figures,
         "cache-hits",
@@ -204,6 +217,7 @@ def cache_hits(figures: Figures) -> Chart:
         ],
         filters="&cache=any",
         note=note,
+        empty_text="Nothing was answered from the cache in this period.",
     )
 
 
@@ -218,15 +232,15 @@ def saved(figures: Figures) -> Chart:
             for name, (label, role) in SAVED.items()
         ],
         note="Against the same answers without cache, with the large model, and uncompressed.",
+        empty_text="Nothing was saved in this period.",
     )
 
 
 def ratings(figures: Figures) -> Chart:
     now = figures.usage.sums()
     rated = now.up + now.down
-    note = (
-        "" if not rated else f"{share(now.down, rated):.1%} of {rated:,} ratings are thumbs down."
-    )
+    down = share(now.down, rated)
+    note = "" if down is None else f"{_percent(down)} of {rated:,} ratings are thumbs down."
     return _bars(
         figures,
         "ratings",
@@ -237,7 +251,8 @@ def ratings(figures: Figures) -> Chart:
             ("down", "Thumbs down", "down", lambda sums: sums.down),
         ],
         filters="&rating=down",
-        note=f"{note} By the time of the question. Bars open the thumbs down.".strip(),
+        note=note and f"{note} By the time of the question. Bars open the thumbs down.",
+        empty_text="Nobody rated an answer of this period.",
     )
 
 
@@ -267,6 +282,7 @@ def similarity_spread(figures: Figures) -> Chart:
         title="Answers by similarity",
         unit="count",
         kind="hbar",
+        empty_text="No answer of this period rests on passages.",
         labels=() if is_empty else labels,
         series=(Series("answers", "Answers", () if is_empty else tuple(counts), "similarity"),),
     )
@@ -278,9 +294,7 @@ def _bars(
     title: str,
     unit: Any,
     parts: Sequence[tuple[str, str, str, Callable[[Sums], Value]]],
-    *,
-    filters: str = "",
-    note: str = "",
+    **more: Any,
 ) -> Chart:
     before = figures.before
     return _chart(
@@ -290,8 +304,7 @@ def _bars(
         unit,
         series=tuple(figures.lines(*part) for part in parts),
         previous=tuple(before.lines(*part) for part in parts) if before else (),
-        filters=filters,
-        note=note,
+        **more,
     )
 
 
@@ -343,8 +356,13 @@ def _chart(
         bucket=period.bucket,
         timezone=period.timezone,
         links=links,
+        link_words=figures.link_words,
         **more,
     )
+
+
+def _percent(part: float) -> str:
+    return format_value(part * 100, "percent")
 
 
 def _without(one: Series) -> Series:

@@ -16,8 +16,11 @@ from django.urls import reverse
 from monitoring import dashboard_charts as charts
 from monitoring.chart_values import format_value
 from monitoring.charts import Chart, Series
+from monitoring.cost_table import CostTable, cost_table
 from monitoring.dashboard_charts import Figures
 from monitoring.usage import FLEET, Scope, read_spending, read_usage, top_tenants
+from tenants.budget_view import Bar
+from tenants.budgets import budget_figures
 from tenants.models import Tenant
 
 if TYPE_CHECKING:
@@ -32,16 +35,18 @@ if TYPE_CHECKING:
 
 CHARTS = (
     charts.questions,
-    charts.cost_by_component,
     charts.latency,
+    charts.cost_by_component,
+    charts.cost_by_model,
     charts.cache_hits,
     charts.saved,
     charts.ratings,
     charts.similarity,
     charts.similarity_spread,
-    charts.cost_by_model,
     charts.questions_by_model,
 )
+# The table of costs has an address as charts have.
+COSTS = "costs"
 TOP_SHOWN = 10
 A_MOMENT = timedelta(microseconds=1)
 
@@ -63,6 +68,10 @@ class Dashboard:
     sums: Sums
     tiles: Sequence[Tile]
     charts: Sequence[Chart]
+    costs: CostTable
+    costs_csv_url: str = ""
+    # The tenant's own, not those of its keys.
+    budgets: Sequence[Bar] = ()
 
     @property
     def is_unused(self) -> bool:
@@ -71,10 +80,13 @@ class Dashboard:
     def with_csv(self, folder: str, query: str) -> Dashboard:
         """Each chart with the address of its figures as a file."""
         charts = [replace(each, csv_url=f"{folder}{each.key}.csv?{query}") for each in self.charts]
-        return replace(self, charts=charts)
+        return replace(self, charts=charts, costs_csv_url=f"{folder}{COSTS}.csv?{query}")
 
-    def find(self, key: str) -> Chart | None:
-        return next((chart for chart in self.charts if chart.key == key), None)
+    def csv_rows(self, key: str) -> list[list[object]] | None:
+        """Of a chart or of the costs; None if there is no such thing."""
+        if key == COSTS:
+            return self.costs.csv_rows()
+        return next((chart.csv_rows() for chart in self.charts if chart.key == key), None)
 
 
 def tenant_dashboard(tenant: Tenant, period: Period, *, compare: bool) -> Dashboard:
@@ -83,7 +95,9 @@ def tenant_dashboard(tenant: Tenant, period: Period, *, compare: bool) -> Dashbo
     def link(start: datetime, end: datetime, filters: str) -> str:
         return f"{traces}?{urlencode({'from': _iso(start), 'to': _iso(end)})}{filters}"
 
-    return _dashboard(Scope(tenant.pk), period, link, compare=compare)
+    found = _dashboard(Scope(tenant.pk), period, link, compare=compare)
+    bars = [Bar(each) for each in budget_figures(tenant) if each.api_key_id is None]
+    return replace(found, budgets=bars)
 
 
 def fleet_dashboard(period: Period, *, compare: bool, now: datetime) -> Dashboard:
@@ -91,22 +105,30 @@ def fleet_dashboard(period: Period, *, compare: bool, now: datetime) -> Dashboar
 
     def link(start: datetime, end: datetime, filters: str) -> str:
         """A bar of the fleet opens as a period of its own; an hour is the least there is."""
-        if period.bucket == "hour":
+        if period.bucket == "hour" or (start, end) == (period.start, period.end):
             return ""
         first, last = start.astimezone(period.zone), end.astimezone(period.zone)
         days = {"from": first.date(), "to": (last - A_MOMENT).date()}
         return f"{page}?{urlencode(days)}"
 
-    found = _dashboard(FLEET, period, link, compare=compare)
+    found = _dashboard(FLEET, period, link, compare=compare, link_words="its own figures")
     top = [_top(period, now, by) for by in ("cost", "questions")]
-    return Dashboard(found.period, found.sums, found.tiles, [*found.charts, *top])
+    return replace(found, charts=[*found.charts, *top])
 
 
-def _dashboard(scope: Scope, period: Period, link: Link, *, compare: bool) -> Dashboard:
+def _dashboard(
+    scope: Scope, period: Period, link: Link, *, compare: bool, link_words: str = "the traces"
+) -> Dashboard:
     before = _figures(scope, period.previous(), link) if compare else None
-    figures = _figures(scope, period, link, before)
+    figures = replace(_figures(scope, period, link, before), link_words=link_words)
     sums = figures.usage.sums()
-    return Dashboard(period, sums, _tiles(figures, sums), [draw(figures) for draw in CHARTS])
+    return Dashboard(
+        period=period,
+        sums=sums,
+        tiles=_tiles(figures, sums),
+        charts=[draw(figures) for draw in CHARTS],
+        costs=cost_table(sums, figures.spending),
+    )
 
 
 def _figures(scope: Scope, period: Period, link: Link, before: Figures | None = None) -> Figures:
@@ -163,23 +185,32 @@ def _tiles(figures: Figures, sums: Sums) -> list[Tile]:
     def tile(
         label: str, unit: Unit, read: Callable[[Sums], Value], detail: str = "", filters: str = ""
     ) -> Tile:
+        past = read(before) if before else None
         return Tile(
             label,
             format_value(read(sums), unit),
             detail,
-            format_value(read(before), unit) if before else "",
+            "" if past is None else format_value(past, unit),
             figures.link(figures.period.start, figures.period.end, filters),
         )
 
     rated = sums.up + sums.down
     return [
         tile("Questions", "count", lambda s: s.questions, _demo_words(sums)),
-        tile("Cost", "usd", lambda s: s.cost_usd, _unpriced_words(sums)),
-        tile("Cost per 1,000", "usd", lambda s: s.cost_per_1000, "answers"),
+        tile("Cost", "usd", _known_cost, _unpriced_words(sums)),
+        tile(
+            "Cost per 1,000",
+            "usd",
+            lambda s: s.cost_per_1000,
+            "unknown with those answers" if sums.unpriced else "questions",
+        ),
+        tile("Saved", "usd", lambda s: s.saved_usd, "cache, routing, compression"),
+        tile("From the cache", "percent", _percent("cache_hit_rate"), filters="&cache=any"),
         tile("Latency", "ms", lambda s: s.latency.percentile(0.95), "p95, whole answer"),
         tile("First text", "ms", lambda s: s.first_token.percentile(0.95), "p95"),
-        tile("From the cache", "percent", _percent("cache_hit_rate"), filters="&cache=any"),
-        tile("Saved", "usd", lambda s: s.saved_usd, "cache, routing, compression"),
+        tile(
+            "Errors", "percent", _percent("error_rate"), f"{sums.errors:,} in all", "&status=failed"
+        ),
         tile(
             "Thumbs down",
             "percent",
@@ -188,10 +219,12 @@ def _tiles(figures: Figures, sums: Sums) -> list[Tile]:
             "&rating=down",
         ),
         tile("Similarity", "similarity", lambda s: s.avg_similarity, "average of what was found"),
-        tile(
-            "Errors", "percent", _percent("error_rate"), f"{sums.errors:,} in all", "&status=failed"
-        ),
     ]
+
+
+def _known_cost(sums: Sums) -> Value:
+    """None where nothing is known of it, which is not the same as free."""
+    return None if sums.unpriced and not sums.cost_usd else sums.cost_usd
 
 
 def _percent(name: str) -> Callable[[Sums], Value]:

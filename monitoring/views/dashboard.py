@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+import structlog
+from django.db import DatabaseError
 from django.http import Http404
 from django.shortcuts import render
 from django.utils import timezone
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from monitoring.periods import Period
 
     Draw = Callable[[Period, bool], Dashboard]
+
+log = structlog.get_logger(__name__)
 
 FLEET_ZONE = "UTC"
 
@@ -71,18 +75,30 @@ def _of_fleet(period: Period, compare: bool) -> Dashboard:
 def _page(request: Any, template: str, zone: str, draw: Draw) -> HttpResponse:
     period, error = _period(request, zone)
     compare = request.GET.get("compare") == "1"
-    board = draw(period, compare)
     context = {
-        "board": board.with_csv(f"{request.path}charts/", _query(range_query(period), compare)),
         "period": period,
         "error": error,
-        "rolled_up_at": RollupState.objects.values_list("rolled_up_at", flat=True).first(),
         **_choices(request.path, period, compare),
+        **_read(request.path, period, compare, draw),
     }
     wants_part = request.htmx.target == "board" and not request.htmx.history_restore_request
-    response = render(request, "monitoring/_board.html" if wants_part else template, context)
+    page = "monitoring/_board.html" if wants_part else template
+    status = 503 if context["board"] is None else 200
+    response = render(request, page, context | {"is_part": wants_part}, status=status)
     patch_vary_headers(response, ("HX-Request",))
     return response
+
+
+def _read(path: str, period: Period, compare: bool, draw: Draw) -> dict[str, Any]:
+    """`board` is None where the figures cannot be read: the rest of the page still shows the way."""
+    try:
+        board = draw(period, compare)
+        rolled_up_at = RollupState.objects.values_list("rolled_up_at", flat=True).first()
+    except DatabaseError:
+        log.exception("figures cannot be read", path=path)
+        return {"board": None}
+    query = _query(range_query(period), compare)
+    return {"board": board.with_csv(f"{path}charts/", query), "rolled_up_at": rolled_up_at}
 
 
 def _choices(path: str, period: Period, compare: bool) -> dict[str, Any]:
@@ -101,7 +117,8 @@ def _choices(path: str, period: Period, compare: bool) -> dict[str, Any]:
         "ranges": named_ranges,
         "dates": days_of(period),
         "compare": compare,
-        "compare_href": f"{path}?{_query(range_query(period), not compare)}",
+        # What the switch between both sends besides itself.
+        "range": range_query(period),
     }
 
 
@@ -120,7 +137,7 @@ def _period(request: HttpRequest, zone: str) -> tuple[Period, str]:
 
 def _csv(request: HttpRequest, key: str, name: str, zone: str, draw: Draw) -> HttpResponseBase:
     period, _ = _period(request, zone)
-    chart = draw(period, request.GET.get("compare") == "1").find(key)
-    if chart is None:
+    rows = draw(period, request.GET.get("compare") == "1").csv_rows(key)
+    if rows is None:
         raise Http404("There is no such chart.")
-    return csv_response(request, f"{name}.csv", chart.csv_rows())
+    return csv_response(request, f"{name}.csv", rows)

@@ -11,8 +11,10 @@ from retrieval.views import (
     corrections,
     document,
     documents,
+    evaluation,
     feedback,
     gaps,
+    golden,
     indexing_settings,
     isolation,
     model_settings,
@@ -23,6 +25,7 @@ from retrieval.views import (
     sources,
     sync_runs,
     traces,
+    trial,
 )
 
 COMPARISON = "operator/isolation/comparison/"
@@ -42,6 +45,8 @@ TRACES = "t/<slug:slug>/traces/"
 TRACE = f"{TRACES}<uuid:trace_id>/"
 REVIEW = "t/<slug:slug>/feedback/"
 REVIEWED = f"{REVIEW}<uuid:trace_id>/"
+EVALUATION = "t/<slug:slug>/evaluation/"
+GOLDEN = "t/<slug:slug>/golden-questions/"
 
 urlpatterns = [
     path("operator/isolation/", isolation.isolation, name="operator-isolation"),
@@ -108,4 +113,17 @@ urlpatterns = [
     path(f"{REVIEWED}golden/", review.add_golden, name="feedback-golden"),
     path(f"{REVIEWED}again/", review.ask_anew, name="feedback-again"),
     path(f"{REVIEWED}diagnose/", review.diagnose_anew, name="feedback-diagnose"),
+    path(GOLDEN, golden.list_questions, name="golden-questions"),
+    path(f"{GOLDEN}new/", golden.add, name="golden-question-new"),
+    path(f"{GOLDEN}import/", golden.import_csv, name="golden-questions-import"),
+    path(f"{GOLDEN}csv/", golden.export_csv, name="golden-questions-csv"),
+    path(f"{GOLDEN}delete/", golden.delete, name="golden-questions-delete"),
+    path(f"{GOLDEN}<uuid:question_id>/", golden.edit, name="golden-question"),
+    # The list is a page of monitoring, which draws charts.
+    path(f"{EVALUATION}start/", evaluation.start, name="evaluation-start"),
+    path(f"{EVALUATION}nightly/", evaluation.nights, name="evaluation-nightly"),
+    path(f"{EVALUATION}trial/", trial.new_trial, name="evaluation-trial"),
+    path(f"{EVALUATION}<uuid:run_id>/", evaluation.show, name="evaluation"),
+    path(f"{EVALUATION}<uuid:run_id>/cancel/", evaluation.cancel, name="evaluation-cancel"),
+    path(f"{EVALUATION}<uuid:run_id>/save/", trial.save_trial, name="evaluation-save"),
 ]

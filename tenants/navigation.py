@@ -36,6 +36,8 @@ ADMIN_PAGES = (
     ("Sync runs", "refresh", "sync-runs/"),
     ("Bench", "search", "bench/"),
     ("Feedback", "thumb-down", "feedback/"),
+    ("Evaluation", "check", "evaluation/"),
+    ("Golden questions", "list", "golden-questions/"),
     ("Members", "users", "members/"),
     ("API keys", "key", "keys/"),
     ("Settings", "settings", "settings/"),

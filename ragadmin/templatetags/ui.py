@@ -138,6 +138,14 @@ def usd(cost: Decimal | float | None) -> SafeString | str:
 
 
 @register.filter
+def share(value: float | None) -> str:
+    """From 0 to 1, in percent."""
+    if value is None:
+        return UNKNOWN
+    return f"{100 * float(value):.1f}".removesuffix(".0") + " %"
+
+
+@register.filter
 def duration(milliseconds: float | None) -> str:
     if milliseconds is None:
         return UNKNOWN

@@ -118,3 +118,26 @@ def _say(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     return "none" if value in (None, "") else str(value)
+
+
+def read_changes(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is as it is in force."""
+    changes = {name: value for name, value in given.items() if value}
+    if changes.get("model") == "auto":
+        del changes["model"]
+    return changes
+
+
+def say_trial(changes: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
+    """In words, against the configuration that was in force."""
+    old = before.get("settings", {})
+    said = [
+        f"{WORDS[name][0]}: {say_value(name, old.get(name))} → {say_value(name, value)}"
+        for name, value in (changes.get("settings") or {}).items()
+        if name in WORDS
+    ]
+    if model := changes.get("model"):
+        said.append(f"Model: by the routes → {model}")
+    return said + (
+        ["The next index, before it is switched on"] if changes.get("next_index") else []
+    )

@@ -38,6 +38,11 @@ APPEND = """
 UPDATE retrieval_evaluation SET results = results || %s::jsonb, done = done + %s
 WHERE id = %s AND status = 'running'
 """
+# The answers are left where they are.
+VERDICTS = """
+SELECT result->>'id', (result->>'is_right')::boolean
+FROM retrieval_evaluation, jsonb_array_elements(results) AS result WHERE id = %s
+"""
 
 
 def begin_evaluation(
@@ -156,3 +161,12 @@ def cancel_run(run_id: UUID) -> Evaluation:
     if run.status not in UNFINISHED:
         raise Conflict("This evaluation is over.", code="evaluation_over")
     return end_run(run_id, Evaluation.Status.CANCELLED)
+
+
+def last_verdicts() -> dict[str, bool | None]:
+    """Of each golden question by id, as the newest run with the settings in force judged it."""
+    ended = Evaluation.objects.filter(status=Evaluation.Status.SUCCEEDED, changes={})
+    newest = ended.order_by("-created_at", "-id").values_list("id", flat=True).first()
+    with connection.cursor() as cursor:
+        cursor.execute(VERDICTS, [newest])
+        return dict(cursor.fetchall())

@@ -42,6 +42,17 @@ INSERT INTO public.django_celery_beat_intervalschedule (every, period)
 SELECT 15, 'minutes' WHERE NOT EXISTS (
     SELECT FROM public.django_celery_beat_intervalschedule WHERE every = 15 AND period = 'minutes')
 """
+_END_EVALUATIONS = """
+UPDATE retrieval_evaluation SET status = 'cancelled', finished_at = now(),
+    error = 'The tenant was exported while this evaluation was under way.'
+WHERE tenant_id = %s AND status IN ('queued', 'running')
+"""
+# The night's own time is set by the first that finds it due.
+_SCHEDULE_NIGHTS = """
+UPDATE public.tenants_tenant SET evaluation_due_at = now() + interval '1 day'
+WHERE id = %s AND evaluates_nightly
+    AND EXISTS (SELECT FROM retrieval_goldenquestion WHERE tenant_id = %s)
+"""
 
 
 _DROP_CHUNKS = "DELETE FROM retrieval_chunk WHERE tenant_id = %s AND generation <> %s"
@@ -56,6 +67,7 @@ def register_import() -> None:
     register(queue_unfinished)
     register(pause_sources)
     register(keep_generation_in_use)
+    register(end_evaluations)
 
 
 def keep_generation_in_use(cursor: CursorWrapper, tenant: Tenant) -> None:
@@ -74,3 +86,8 @@ def pause_sources(cursor: CursorWrapper, tenant: Tenant) -> None:
 def queue_unfinished(cursor: CursorWrapper, tenant: Tenant) -> None:
     cursor.execute(_BEGIN_AGAIN, [tenant.pk])
     cursor.execute(_ENQUEUE, [tenant.pk])
+
+
+def end_evaluations(cursor: CursorWrapper, tenant: Tenant) -> None:
+    cursor.execute(_END_EVALUATIONS, [tenant.pk])
+    cursor.execute(_SCHEDULE_NIGHTS, [tenant.pk, tenant.pk])

@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.urls import path
 
 from monitoring.alert_urls import alert_pages
-from monitoring.views import dashboard, evaluation, reports
+from monitoring.views import dashboard, evaluation, reports, saved_views
 
 DASHBOARD = "t/<slug:slug>/dashboard/"
 REPORTS, FLEET_REPORTS = "t/<slug:slug>/reports/", "operator/reports/"
@@ -22,5 +22,6 @@ urlpatterns = [
     path(f"{REPORTS}<str:day>/", reports.report, name="report"),
     path(f"{REPORTS}<str:day>/csv/", reports.report_csv, name="report-csv"),
     path(f"{REPORTS}<str:day>/mail/", reports.report_mail, name="report-mail"),
+    path("t/<slug:slug>/traces/views/", saved_views.saved_views, name="saved-views"),
     *alert_pages(),
 ]

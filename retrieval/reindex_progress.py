@@ -44,6 +44,10 @@ class Progress:
         return 0 < self.left <= self.failing
 
     @property
+    def is_complete(self) -> bool:
+        return self.left == 0
+
+    @property
     def not_shown(self) -> int:
         return self.failing - len(self.shown)
 

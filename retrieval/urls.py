@@ -84,6 +84,7 @@ urlpatterns = [
     path(INDEXING, indexing_settings.show, name="indexing-settings"),
     path(f"{INDEXING}start/", indexing_settings.start, name="indexing-start"),
     path(f"{INDEXING}cancel/", indexing_settings.cancel, name="indexing-cancel"),
+    path(f"{INDEXING}hold/", indexing_settings.hold, name="indexing-hold"),
     path(f"{INDEXING}retry/", indexing_settings.retry, name="indexing-retry"),
     path(f"{INDEXING}switch/", indexing_settings.switch, name="indexing-switch"),
     path(PLAYGROUND, playground.show_playground, name="playground"),

@@ -48,9 +48,13 @@ class ChunkSettings:
     chunk_tokens: int
 
 
-def begin(tenant: Tenant, wanted: ChunkSettings, actor: User | str | None) -> Tenant:
+def begin(
+    tenant: Tenant, wanted: ChunkSettings, actor: User | str | None, *, hold: bool = False
+) -> Tenant:
     """Starts a new generation, in place of one under way. Returns the tenant as it is then:
     without documents it has switched already, and with what it has nothing is begun.
+
+    On `hold` it is not switched to when it is complete, but by `hold(tenant, False)`.
 
     The first documents are in line then; for the others call `enqueue_left`.
     """
@@ -60,7 +64,7 @@ def begin(tenant: Tenant, wanted: ChunkSettings, actor: User | str | None) -> Te
         _take_back(tenant)
         row = _lock(tenant)
         if _settings(row) != wanted:
-            _announce(row, wanted, actor)
+            _announce(row, wanted, actor, is_held=hold)
             if not behind(row).exists():
                 _switch(row, actor)
         elif row.next_generation is not None:
@@ -86,10 +90,26 @@ def cancel(tenant: Tenant, actor: User | str | None) -> Tenant:
     return row
 
 
+def hold(tenant: Tenant, actor: User | str | None, *, is_held: bool) -> bool:
+    """Whether a complete generation waits for somebody to switch. True if this has switched to it.
+
+    Raises Conflict when there is none.
+    """
+    with tenant_context(tenant):
+        row = _lock(tenant)
+        if row.next_generation is None:
+            raise Conflict(NOTHING_GOES_ON, code="no_reindex")
+        row.next_is_held = is_held
+        row.save(update_fields=["next_is_held"])
+        change = "tenant.reindex_held" if is_held else "tenant.reindex_released"
+        _record(change, row, actor, **_change(row))
+    return not is_held and switch_if_complete(tenant)
+
+
 def switch_if_complete(tenant: Tenant) -> bool:
     """Puts the new generation in use if nothing is left to do. Cheap when there is none."""
     active = Tenant.objects.filter(pk=tenant.pk, status=Tenant.Status.ACTIVE)
-    row = active.filter(next_generation__isnull=False).first()
+    row = active.filter(next_generation__isnull=False, next_is_held=False).first()
     if row is None or jobs_of(row).exists():
         return False
     number = row.next_generation
@@ -98,7 +118,7 @@ def switch_if_complete(tenant: Tenant) -> bool:
             return False
         row = _lock(row)
         is_same = row.next_generation == number and row.status == Tenant.Status.ACTIVE
-        if not is_same or behind(row).exists():
+        if not is_same or row.next_is_held or behind(row).exists():
             return False
         _switch(row, SWITCHED_BY)
     return True
@@ -165,12 +185,15 @@ def _leave_out(ids: Sequence[UUID]) -> None:
     )
 
 
-def _announce(row: Tenant, wanted: ChunkSettings, actor: User | str | None) -> None:
+def _announce(
+    row: Tenant, wanted: ChunkSettings, actor: User | str | None, *, is_held: bool
+) -> None:
     replaced = row.next_generation
     row.next_generation = _unused_number(row)
     row.next_embedding_model = wanted.embedding_model
     row.next_embedding_dimension = wanted.embedding_dimension
     row.next_chunk_tokens = wanted.chunk_tokens
+    row.next_is_held = is_held
     row.save(update_fields=_NEXT)
     Tenant.objects.filter(pk=row.pk).update(next_started_at=Now())
     if replaced is not None:
@@ -211,7 +234,7 @@ def _switch(row: Tenant, actor: User | str | None, **detail: Any) -> None:
 
 _NEXT = [
     "next_generation", "next_embedding_model", "next_embedding_dimension", "next_chunk_tokens",
-    "next_started_at",
+    "next_started_at", "next_is_held",
 ]  # fmt: skip
 _IN_USE = [
     "generation", "embedding_model", "embedding_dimension", "chunk_tokens", "hnsw_ef",
@@ -221,7 +244,7 @@ _IN_USE = [
 
 def _clear_next(row: Tenant) -> None:
     row.next_generation = row.next_embedding_dimension = row.next_chunk_tokens = None
-    row.next_embedding_model, row.next_started_at = "", None
+    row.next_embedding_model, row.next_started_at, row.next_is_held = "", None, False
 
 
 def _settings(row: Tenant) -> ChunkSettings:

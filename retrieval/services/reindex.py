@@ -36,18 +36,20 @@ def start_reindex(
     actor: User | str | None,
     embedding_model: str | None = None,
     chunk_tokens: int | None = None,
+    hold: bool = False,
 ) -> Tenant:
     """What is not named stays as it is, or as it is about to be. Not inside a transaction.
+    On `hold` the new index waits, when it is complete, until somebody switches.
 
     Raises InvalidRequest before anything changes.
     """
     wanted = {"embedding_model": embedding_model, "chunk_tokens": chunk_tokens}
     named = {name: value for name, value in wanted.items() if value is not None}
-    return prepare_reindex(tenant, named)(actor)
+    return prepare_reindex(tenant, named, hold=hold)(actor)
 
 
-def prepare_reindex(tenant: Tenant, wanted: Mapping[str, Any]) -> Begin:
-    return partial(_begin, tenant, check_settings(tenant, wanted))
+def prepare_reindex(tenant: Tenant, wanted: Mapping[str, Any], *, hold: bool = False) -> Begin:
+    return partial(_begin, tenant, check_settings(tenant, wanted), hold=hold)
 
 
 def check_settings(tenant: Tenant, wanted: Mapping[str, Any]) -> ChunkSettings:
@@ -78,8 +80,10 @@ def try_model(name: str) -> int:
     return dimension
 
 
-def _begin(tenant: Tenant, wanted: ChunkSettings, actor: User | str | None) -> Tenant:
-    row = reindex.begin(tenant, wanted, actor)
+def _begin(
+    tenant: Tenant, wanted: ChunkSettings, actor: User | str | None, *, hold: bool
+) -> Tenant:
+    row = reindex.begin(tenant, wanted, actor, hold=hold)
     if row.next_generation is not None:
         transaction.on_commit(partial(tasks.hint_reindex, row))
     return row

@@ -53,7 +53,12 @@ def start(request: TenantHttpRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return _page(request, form)
     try:
-        row = start_reindex(tenant=request.tenant, actor=request.user, **form.cleaned_data)
+        row = start_reindex(
+            tenant=request.tenant,
+            actor=request.user,
+            hold=request.POST.get("hold") == "on",
+            **form.cleaned_data,
+        )
     except InvalidRequest as error:
         add_error(form, error)
         return _page(request, form)
@@ -74,6 +79,28 @@ def cancel(request: TenantHttpRequest, slug: str) -> HttpResponse:
     else:
         messages.success(request, "Cancelled: everything stays as it was.")
     return redirect(PAGE, slug)
+
+
+@require_POST
+@tenant_page("admin")
+def hold(request: TenantHttpRequest, slug: str) -> HttpResponse:
+    """With `held` the new index waits when it is complete; without, it is switched to."""
+    is_held = request.POST.get("held") == "on"
+    try:
+        has_switched = reindex.hold(request.tenant, request.user, is_held=is_held)
+    except Conflict as error:
+        messages.info(request, error.message)
+    else:
+        messages.success(request, _say_held(is_held, has_switched))
+    return redirect(PAGE, slug)
+
+
+def _say_held(is_held: bool, has_switched: bool) -> str:
+    if is_held:
+        return "The new index waits when it is complete."
+    if has_switched:
+        return "The new index is in use. It takes effect within two seconds."
+    return "The new index takes over by itself when it is complete."
 
 
 @require_POST

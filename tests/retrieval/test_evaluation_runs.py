@@ -13,9 +13,12 @@ from retrieval.evaluation import nightly, work
 from retrieval.evaluation.runs import cancel_run
 from retrieval.evaluation.tasks import dispatch_evaluations
 from retrieval.evaluation.work import run_next
+from retrieval.indexing import reindex
+from retrieval.indexing.index import index_next_batch
 from retrieval.models import Evaluation, GoldenQuestion, QueryTrace
 from retrieval.services.golden import add_golden_question
 from retrieval.services.golden_nights import set_nights
+from retrieval.services.reindex import start_reindex
 from tenants.context import tenant_context
 from tenants.models import Budget, BudgetPeriod, EvaluationJob, ModelPrice, Tenant
 from tests.retrieval.golden import (
@@ -227,3 +230,20 @@ def test_the_expected_path_of_a_document_that_is_not_there_is_simply_not_found(t
     (result,) = evaluate(tenant).results
     assert (result["rank"], result["cited"]) == (1, 0.5)
     assert 0.5 < result["ndcg"] < 1
+
+
+def test_the_next_index_is_tried_before_it_is_switched_on(tenant):
+    start_reindex(tenant=tenant, actor=None, chunk_tokens=60, hold=True)
+    while index_next_batch("tester", tenant=tenant):
+        pass
+    tenant.refresh_from_db()
+    try:
+        trial = evaluate(tenant, trigger="trial", changes={"next_index": True})
+        with tenant_context(tenant):
+            baseline = Evaluation.objects.order_by("created_at").first()
+        assert baseline.configuration["generation"] == tenant.generation
+        assert trial.configuration["generation"] == tenant.next_generation
+        assert trial.configuration["chunk_tokens"] == 60
+        assert trial.summary["hit_rate"] == 1
+    finally:
+        reindex.cancel(tenant, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
+from retrieval.indexing import reindex
 from retrieval.services.reindex import start_reindex
 from tenants.keys import create_api_key
 from tenants.models import AuditEvent, DocumentJob, Tenant
@@ -168,3 +169,16 @@ def test_api_refuses_all_of_a_change_of_which_a_part_is_wrong(patch, indexed, bo
     assert patch(**body).status_code == 400
     after = Tenant.objects.get(pk=indexed.pk)
     assert (after.top_k, after.next_generation) == (5, None)
+
+
+def test_a_new_index_waits_to_be_tried_and_is_switched_by_hand(admin, indexed):
+    values = {"chunk_tokens": 100, "embedding_model": LOCAL, "hold": "on"}
+    admin.post(url(indexed, "start/"), values)
+    index_all()
+    waiting = fresh(indexed)
+    assert (waiting.next_generation, waiting.generation) == (2, 1), "complete, and not switched"
+    page = admin.get(url(indexed)).content.decode()
+    assert "waits for you" in page and "next_index=on" in page
+    assert not reindex.tend(waiting)
+    admin.post(url(indexed, "hold/"), {})
+    assert (fresh(indexed).generation, fresh(indexed).next_is_held) == (2, False)

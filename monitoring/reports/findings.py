@@ -5,13 +5,13 @@ Customer text: read from the tenant's tables when it is shown, and kept nowhere 
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import F
-
+from ragadmin.errors import TenantNotSet
+from retrieval.gaps import documents_to_write
 from retrieval.models import Feedback, QueryTrace
 from retrieval.services.feedback import REASONS
+from tenants.context import tenant_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from monitoring.reports.days import Day
+    from retrieval.gaps import Gap
 
 OF_EACH_KIND = 5
 MOST_GAPS = 10
-# Of the answers without a source so many are looked at to count which were asked most.
-MOST_UNANSWERED = 2_000
+# What is nearer or faster is nothing to look at.
+FAR, SLOW_MS = 0.4, 1_000
 LONGEST_QUESTION = 300
 LISTED = (
     "id", "question", "created_at", "error_code", "duration_ms", "similarity_avg", "is_simulated",
@@ -31,20 +32,29 @@ LISTED = (
 
 
 def read_findings(day: Day) -> dict[str, Any]:
-    """For readers who may see every question of the tenant in force."""
-    period = day.period
-    traces = QueryTrace.objects.filter(created_at__gte=period.start, created_at__lt=period.end)
-    return {"worst_questions": _worst_questions(traces), "gaps": _gaps(traces)}
+    """Of a tenant's day, for readers who may see all its questions. No tenant may be in force.
+
+    Raises SchemaMissing or TenantGone.
+    """
+    period, tenant = day.period, day.tenant
+    if tenant is None:
+        raise TenantNotSet("The fleet's report holds no questions.")
+    with tenant_context(tenant):
+        worst = _worst_questions(
+            QueryTrace.objects.filter(created_at__gte=period.start, created_at__lt=period.end)
+        )
+    gaps = documents_to_write(tenant, start=period.start, end=period.end, limit=MOST_GAPS)
+    return {"worst_questions": worst, "gaps": [_gap(each) for each in gaps]}
 
 
 def _worst_questions(traces: QuerySet[QueryTrace]) -> list[dict[str, Any]]:
     """Each once, under the worst that is to be said of it."""
-    seen: set[Any] = set()
+    seen: set[str] = set()
     found = []
     for kind, rows, describe in _kinds(traces):
         for trace in rows[:OF_EACH_KIND]:
-            if trace.pk not in seen:
-                seen.add(trace.pk)
+            if (same := trace.question.casefold()) not in seen:
+                seen.add(same)
                 found.append(_finding(trace, kind, describe(trace)))
     return found
 
@@ -59,9 +69,9 @@ def _kinds(
     failed = listed.filter(status=QueryTrace.Status.FAILED).order_by("-created_at")
     yield "failed", failed, lambda trace: f"failed: {trace.error_code}"
     answered = listed.filter(status=QueryTrace.Status.SUCCEEDED)
-    far = answered.filter(similarity_avg__isnull=False, abstained=False).order_by("similarity_avg")
+    far = answered.filter(similarity_avg__lt=FAR, abstained=False).order_by("similarity_avg")
     yield "least_similar", far, lambda trace: f"average similarity {trace.similarity_avg:.2f}"
-    slow = answered.filter(duration_ms__isnull=False).order_by(F("duration_ms").desc())
+    slow = answered.filter(duration_ms__gte=SLOW_MS).order_by("-duration_ms")
     yield "slowest", slow, lambda trace: f"took {(trace.duration_ms or 0.0) / 1000:.1f} s"
 
 
@@ -81,24 +91,14 @@ def _finding(trace: QueryTrace, kind: str, why: str) -> dict[str, Any]:
     }
 
 
-def _gaps(traces: QuerySet[QueryTrace]) -> list[dict[str, Any]]:
-    """Questions that the documents held no answer to, the most frequent first."""
-    unanswered = traces.filter(abstained=True).order_by("-created_at")
-    rows = list(unanswered.values_list("question", "id")[:MOST_UNANSWERED])
-    counts = Counter(_same(question) for question, _ in rows)
-    newest = {_same(question): (question, answer_id) for question, answer_id in reversed(rows)}
-    return [
-        {
-            "question": _shortened(newest[same][0]),
-            "times": times,
-            "answer_id": str(newest[same][1]),
-        }
-        for same, times in counts.most_common(MOST_GAPS)
-    ]
-
-
-def _same(question: str) -> str:
-    return " ".join(question.casefold().split()).rstrip("?!. ")
+def _gap(gap: Gap) -> dict[str, Any]:
+    """Questions that one document would answer; `question` stands for all of them."""
+    return {
+        "question": _shortened(gap.title),
+        "times": gap.count,
+        "answer_id": str(gap.trace_ids[0]),
+        "is_simulated": gap.simulated == gap.count,
+    }
 
 
 def _shortened(question: str) -> str:

@@ -16,7 +16,6 @@ from monitoring.reports.days import Day
 from monitoring.reports.findings import read_findings
 from monitoring.reports.words import KINDS, cost_lines, further_lines, lines_of
 from ragadmin.errors import SchemaMissing, TenantGone
-from tenants.context import tenant_context
 from tenants.models import Membership, Tenant, User
 
 if TYPE_CHECKING:
@@ -64,8 +63,7 @@ def goes_to_admins(notifier: Notifier) -> bool:
 def _with_findings(report: dict[str, Any], tenant: Tenant) -> dict[str, Any]:
     day = Day(date.fromisoformat(report["extra"]["date"]), tenant)
     try:
-        with tenant_context(tenant):
-            findings = read_findings(day)
+        findings = read_findings(day)
     except (SchemaMissing, TenantGone):
         return report
     return {**report, "extra": {**report["extra"], **findings}}

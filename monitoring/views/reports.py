@@ -46,19 +46,19 @@ def reports(request: TenantHttpRequest, slug: str) -> HttpResponse:
 
 
 @require_safe
-@tenant_page("admin")
+@tenant_page("admin", in_force=False)
 def report(request: TenantHttpRequest, slug: str, day: str) -> HttpResponse:
     return _show(request, request.tenant, day)
 
 
 @require_safe
-@tenant_page("admin")
+@tenant_page("admin", in_force=False)
 def report_csv(request: TenantHttpRequest, slug: str, day: str) -> HttpResponseBase:
     return _csv(request, request.tenant, day)
 
 
 @require_safe
-@tenant_page("admin")
+@tenant_page("admin", in_force=False)
 def report_mail(request: TenantHttpRequest, slug: str, day: str) -> HttpResponse:
     return _mail(request, request.tenant, day)
 

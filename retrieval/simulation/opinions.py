@@ -24,15 +24,20 @@ class Opinion:
     reason: str = ""
 
 
-def form_opinion(answer: dict[str, Any], random: Random) -> Opinion | None:
-    """Of an answer in the form of the contract. None: nothing is said."""
+def form_opinion(
+    answer: dict[str, Any], random: Random, *, is_elsewhere: bool = False
+) -> Opinion | None:
+    """Of an answer in the form of the contract. None: nothing is said.
+
+    `is_elsewhere`: no document can have answered it.
+    """
     if random.random() >= RATED:
         return None
     chance, reason = _discontent(answer)
     # Whether a kept answer fits another question cannot be told from this, and it would part the two
     # questions for good.
     if answer["cache"] != "semantic" and random.random() < chance:
-        return Opinion(Feedback.Rating.DOWN, reason)
+        return Opinion(Feedback.Rating.DOWN, "other" if is_elsewhere else reason)
     return Opinion(Feedback.Rating.UP)
 
 

@@ -202,7 +202,8 @@ class Traffic:
 
     async def _rate(self, site: Site, planned: Planned, answered: dict[str, Any]) -> None:
         seed = f"{self._plan.seed} {site.tenant.slug} {planned.number}"
-        opinion = form_opinion(answered, Random(seed))  # noqa: S311
+        is_elsewhere = planned.kind == "elsewhere"
+        opinion = form_opinion(answered, Random(seed), is_elsewhere=is_elsewhere)  # noqa: S311
         if opinion is None:
             return
         try:

@@ -41,7 +41,7 @@ class Receiver(BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
 
-    def log_message(self, *args):
+    def log_message(self, format, *args):
         pass
 
 

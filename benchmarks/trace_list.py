@@ -55,6 +55,24 @@ SELECT gen_random_uuid(), CASE WHEN n %% 2 = 0 THEN 1000 + n %% 50 END,
     now() - make_interval(secs => (%(size)s - n) * 8.64)
 FROM generate_series(1::bigint, %(size)s) AS n
 """
+# As an answer is written: the question first, the rest in a second statement.
+WRITTEN = 1_000
+WRITE = """
+DO $$ DECLARE made uuid; old retrieval_querytrace; BEGIN
+FOR old IN SELECT * FROM retrieval_querytrace OFFSET %(turn)s * %(count)s LIMIT %(count)s LOOP
+    INSERT INTO retrieval_querytrace (id, user_id, asked_by, access_levels, question)
+    VALUES (gen_random_uuid(), old.user_id, old.asked_by, old.access_levels, old.question)
+    RETURNING id INTO made;
+    UPDATE retrieval_querytrace SET (status, terms, answer, prompt, model, tier, cache, abstained,
+        similarity_avg, total_cost_usd, duration_ms)
+    = ROW(old.status, old.terms, old.answer, old.prompt, old.model, old.tier, old.cache, old.abstained,
+        old.similarity_avg, old.total_cost_usd, old.duration_ms) WHERE id = made;
+END LOOP; END $$
+"""
+DROP = """
+DROP INDEX trace_of_user, trace_of_key, trace_of_model, trace_cached, trace_latency, trace_cost,
+    trace_similarity, trace_remarkable, trace_degraded, trace_terms;
+"""
 FILTERS = {
     "no filter": {},
     "last day": {"days": 1},
@@ -125,6 +143,7 @@ def run(size: int) -> None:
         fill_seconds=filled,
         slowest_first_page=f"{worst['filter']}: {worst['first_ms']:.1f} ms",
         indexes=sizes(tenant),
+        recording_ms=write_cost(tenant),
     )
 
 
@@ -256,6 +275,28 @@ def statements(tenant: Tenant) -> Iterator[tuple[Any, list[float]]]:
 
     with tenant_context(tenant), connection.execute_wrapper(clock):
         yield traces_for(user_id=0, sees_everybody=True), spent
+
+
+def write_cost(tenant: Tenant) -> dict[str, float]:
+    """Milliseconds of the database to store a question and complete its trace, with the indexes of the
+    list and without them. Rolled back."""
+    from django.db import connections, transaction
+
+    found = {}
+    for name, drops in (("all indexes", ""), ("without those of the list", DROP)):
+        with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
+            cursor.execute(
+                f"SET LOCAL search_path = {tenant.schema_name}, extensions;"
+                f"SET LOCAL ragadmin.tenant_id = '{tenant.pk}';{drops}"
+            )
+            spent = []
+            for turn in range(6):
+                began = time.perf_counter()
+                cursor.execute(WRITE, {"turn": turn, "count": WRITTEN})
+                spent.append((time.perf_counter() - began) * 1000 / WRITTEN)
+            found[name] = round(statistics.median(spent[1:]), 4)
+            transaction.set_rollback(True, using="owner")
+    return found
 
 
 def sizes(tenant: Tenant) -> dict[str, int]:

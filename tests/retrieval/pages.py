@@ -70,17 +70,12 @@ def make_chunk(document, ordinal, text="", heading_path="") -> Chunk:
 
 def make_trace(tenant, *, user=None, **values) -> QueryTrace:
     defaults = {"question": "What whistles?", "answer": "The kettle. [1]", "status": "succeeded"}
-    question, hits = values.get("question", "What whistles?"), values.get("hits", [])
-    defaults["terms"] = trace_terms(
-        (question,), [row["document_id"] for row in hits], values.get("asked_by", "a key")
-    )
+    defaults["asked_by"] = user.email if user else "a key"
+    values = defaults | {"user_id": user.pk if user else None, "access_levels": ["public"]} | values
+    shown = [row["document_id"] for row in values.get("hits", [])]
+    values["terms"] = trace_terms((values["question"],), shown, values["asked_by"])
     with tenant_context(tenant):
-        return QueryTrace.objects.create(
-            user_id=user.pk if user else None,
-            asked_by=user.email if user else "a key",
-            access_levels=["public"],
-            **(defaults | values),
-        )
+        return QueryTrace.objects.create(**values)
 
 
 def hit(document, chunk_id=1, **values) -> dict:

@@ -88,7 +88,7 @@ class Stack:
         return service
 
     def _stub(self) -> Service:
-        argv = [sys.executable, "manage.py", "mock_model", "--port", str(self.model_port)]
+        argv = [sys.executable, "-m", "retrieval.mock_model", "--port", str(self.model_port)]
         return Service(
             name="mock-model",
             argv=argv,

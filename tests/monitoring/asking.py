@@ -16,8 +16,8 @@ from tenants.pool import close_pool
 from tenants.prices import set_price
 from tenants.services import create_tenant
 from tests.documents import DOCUMENTS, upload_and_index
+from tests.retrieval.query.asking import answered
 from tests.retrieval.query.conftest import MODEL, with_model
-from tests.retrieval.query.kept_answers import ask
 
 QUESTIONS = (
     "How do I reset my password?",
@@ -75,6 +75,6 @@ async def _ask(caller, question):
     from ragadmin.errors import RagadminError
 
     try:
-        return await ask(caller, question)
+        return await answered(caller, question)
     except RagadminError:
         return None

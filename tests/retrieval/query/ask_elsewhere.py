@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from dataclasses import replace
 
 import django
 
@@ -16,13 +15,16 @@ def tell(value):
 
 
 async def main(wanted):
+    from retrieval.query import flight
     from retrieval.query.answer import answer
     from retrieval.query.request import AnswerRequest
+    from tests.retrieval.query.asking import changed
     from tests.retrieval.query.conftest import with_model
 
+    # So that others need not wait long after this process is killed.
+    flight.LEASE_SECONDS, flight.RENEW_SECONDS = 3.0, 0.5
     caller = with_model(wanted["caller"], wanted["model_url"], wanted["model"])
-    query = replace(caller.tenant.query, llm_cache=False)
-    caller = replace(caller, tenant=replace(caller.tenant, query=query))
+    caller = changed(caller, query={"llm_cache": False})
     async for event in answer(caller, AnswerRequest(wanted["question"])):
         tell(type(event).__name__)
     tell(event.answer)

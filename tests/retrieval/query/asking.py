@@ -19,9 +19,10 @@ async def ask(caller, question=QUESTION, **options):
 
 
 async def answered(caller, question=QUESTION, **options):
-    """The body of an answer that has succeeded."""
+    """The body of the answer, or the error that ended it."""
     last = (await ask(caller, question, **options))[-1]
-    assert not isinstance(last, AnswerFailed), last.error
+    if isinstance(last, AnswerFailed):
+        raise last.error
     return last.answer
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from psycopg import AsyncConnection
 
 from ragadmin.embedded.redis import EmbeddedRedis
 from retrieval.mock_model.server import start_server
@@ -16,6 +17,7 @@ from tenants.access import tenant_config
 from tenants.config import Caller, ModelEndpoint, PriceOverride
 from tenants.pool import close_pool
 from tests.documents import DOCUMENTS, upload_and_index
+from tests.retrieval.query.asking import changed
 
 MODEL = "mock-0-12-0"
 
@@ -48,8 +50,7 @@ def asker(caller, mock_url):
     """Asks a model whose price is known, and which is asked anew unless an answer is kept."""
     asking = with_model(caller, mock_url, MODEL)
     price = PriceOverride(MODEL, "tokens", Decimal(1000), Decimal(2000))
-    query = replace(asking.tenant.query, llm_cache=False)
-    return replace(asking, tenant=replace(asking.tenant, prices=(price,), query=query))
+    return changed(asking, prices=(price,), query={"llm_cache": False})
 
 
 @pytest.fixture
@@ -95,6 +96,20 @@ def own_redis(tmp_path, settings, loop_resources):
     settings.REDIS_URL = redis.url
     yield redis
     redis.kill()
+
+
+@pytest.fixture
+def statements(monkeypatch):
+    """What the hot path sends to Postgres, as it sends it."""
+    sent, execute = [], AsyncConnection.execute
+
+    async def noted(self, query, *args, **kwargs):
+        text = query if isinstance(query, str) else query.as_string(self)
+        sent.append(" ".join(text.split()))
+        return await execute(self, query, *args, **kwargs)
+
+    monkeypatch.setattr(AsyncConnection, "execute", noted)
+    return sent
 
 
 def with_model(caller, url, model):

@@ -1,4 +1,4 @@
-"""Questions asked as a caller, and what became of them."""
+"""What became of the questions that a caller asked."""
 
 from __future__ import annotations
 
@@ -6,26 +6,11 @@ from dataclasses import replace
 
 from asgiref.sync import sync_to_async
 
-from retrieval.events import AnswerDone, AnswerFailed
 from retrieval.models import CacheEntry, QueryTrace
-from retrieval.query.answer import answer
 from retrieval.query.redis_store import close_redis
-from retrieval.query.request import AnswerRequest
 from tenants.access import tenant_config
 from tenants.context import tenant_context
 from tenants.redis_keys import delete_keys
-
-QUESTION = "How do I reset my password?"
-
-
-async def ask(caller, question=QUESTION, **options):
-    """The answer as it is told, or the error that ended it."""
-    async for event in answer(caller, AnswerRequest(question, **options)):
-        if isinstance(event, AnswerDone):
-            return event.answer
-        if isinstance(event, AnswerFailed):
-            raise event.error
-    raise AssertionError("no end")
 
 
 @sync_to_async
@@ -62,8 +47,3 @@ async def refreshed(caller, tenant):
     """The same caller with the tenant's configuration as it is now."""
     config = await sync_to_async(tenant_config)(tenant)
     return replace(caller, tenant=replace(config, endpoint=caller.tenant.endpoint))
-
-
-def with_setting(caller, **values):
-    query = replace(caller.tenant.query, **values)
-    return replace(caller, tenant=replace(caller.tenant, query=query))

@@ -22,6 +22,9 @@ from retrieval.query.request import AnswerRequest, SearchRequest
 from retrieval.query.searching import search_documents
 from tenants.services import create_tenant
 from tests.documents import DOCUMENTS, upload_and_index
+from tests.retrieval.query.asking import answered
+from tests.retrieval.query.conftest import MODEL as CHAT_MODEL, with_model
+from tests.retrieval.query.kept_answers import forget_redis
 
 pytestmark = pytest.mark.usefixtures("rested", "loop_resources")
 MODEL = "openai:mock-embedding"
@@ -36,7 +39,7 @@ class Endpoint:
         self.url = f"http://127.0.0.1:{self.port}/v1"
 
     def start(self):
-        command = [sys.executable, "manage.py", "mock_model", "--port", str(self.port)]
+        command = [sys.executable, "-m", "retrieval.mock_model", "--port", str(self.port)]
         self.process = subprocess.Popen(command, cwd=PROJECT_DIR, stdout=subprocess.DEVNULL)
         for _ in range(200):
             try:
@@ -148,3 +151,11 @@ async def test_a_failed_endpoint_is_left_alone_for_a_moment(caller, endpoint, mo
     rest.end()
     later = await search_documents(caller, SearchRequest("Who resets a password?"))
     assert later["degraded"] == []
+
+
+async def test_the_same_question_is_still_answered_from_the_cache(caller, endpoint, mock_url):
+    asker = with_model(caller, mock_url, CHAT_MODEL)
+    await answered(asker)
+    await forget_redis(asker)
+    endpoint.stop()
+    assert (await answered(asker))["cache"] == "exact"

@@ -19,15 +19,9 @@ from retrieval.query import flight
 from retrieval.query.answer import answer
 from retrieval.query.request import AnswerRequest
 from tests.ragadmin.running import PROJECT_DIR
+from tests.retrieval.query.asking import QUESTION, answered, changed
 from tests.retrieval.query.conftest import with_model
-from tests.retrieval.query.kept_answers import (
-    QUESTION,
-    ask,
-    entries,
-    model_calls,
-    traces,
-    with_setting,
-)
+from tests.retrieval.query.kept_answers import entries, model_calls, traces
 
 pytestmark = pytest.mark.usefixtures("loop_resources")
 
@@ -39,7 +33,7 @@ def slow(asker, mock_url):
 
 
 async def test_fifty_at_once_are_one_call_of_the_model(slow):
-    answers = await asyncio.gather(*[ask(slow) for _ in range(50)])
+    answers = await asyncio.gather(*[answered(slow) for _ in range(50)])
     assert await model_calls(slow) == 1
     assert len({one["answer"] for one in answers}) == 1
     assert sorted(one["cache"] for one in answers) == ["exact"] * 49 + ["none"]
@@ -48,7 +42,7 @@ async def test_fifty_at_once_are_one_call_of_the_model(slow):
 
 async def test_without_redis_it_holds_within_the_process(slow, own_redis):
     own_redis.kill()
-    answers = await asyncio.gather(*[ask(slow) for _ in range(20)])
+    answers = await asyncio.gather(*[answered(slow) for _ in range(20)])
     assert await model_calls(slow) == 1
     assert sorted(one["cache"] for one in answers) == ["exact"] * 19 + ["none"]
 
@@ -59,7 +53,7 @@ async def test_a_leader_who_leaves_passes_the_lead_on(slow):
         async for event in leading:
             if isinstance(event, TokenAdded):
                 break
-        others = [asyncio.create_task(ask(slow)) for _ in range(5)]
+        others = [asyncio.create_task(answered(slow)) for _ in range(5)]
         await asyncio.sleep(0.3)
         assert not any(other.done() for other in others)
     answers = await asyncio.gather(*others)
@@ -68,7 +62,7 @@ async def test_a_leader_who_leaves_passes_the_lead_on(slow):
 
 
 async def test_one_who_waits_may_leave_too(slow):
-    asking = [asyncio.create_task(ask(slow)) for _ in range(6)]
+    asking = [asyncio.create_task(answered(slow)) for _ in range(6)]
     await asyncio.sleep(0.3)
     asking[0].cancel()
     asking[1].cancel()
@@ -83,7 +77,7 @@ async def test_an_answer_that_cannot_be_kept_does_not_make_others_wait_in_line(s
     """They are asked side by side: the whole takes two turns, not one for each."""
     begin = time.monotonic()
     question = "Which galaxies orbit Andromeda?"
-    await asyncio.gather(*[ask(slow, question) for _ in range(8)])
+    await asyncio.gather(*[answered(slow, question) for _ in range(8)])
     assert await entries(slow) == []
     assert flight._lines.get() == {}
     assert time.monotonic() - begin < flight.LONGEST_WAIT
@@ -91,14 +85,16 @@ async def test_an_answer_that_cannot_be_kept_does_not_make_others_wait_in_line(s
 
 async def test_who_wants_it_fresh_or_without_a_cache_waits_for_nobody(slow):
     answers = await asyncio.gather(
-        ask(slow), ask(slow, use_cache=False), ask(with_setting(slow, cache=False))
+        answered(slow),
+        answered(slow, use_cache=False),
+        answered(changed(slow, query={"cache": False})),
     )
     assert [one["cache"] for one in answers] == ["none"] * 3
     assert await model_calls(slow) == 3
 
 
 async def test_nothing_is_left_of_a_flight_that_has_landed(slow):
-    await asyncio.gather(*[ask(slow) for _ in range(5)])
+    await asyncio.gather(*[answered(slow) for _ in range(5)])
     assert flight._lines.get() == {}
 
 
@@ -153,7 +149,7 @@ async def test_two_processes_ask_the_model_once(asker, mock_url, elsewhere):
     slow = with_model(asker, mock_url, "mock-1500-10-50")
     other = elsewhere(slow)
     await other.wait_for("StageStarted")
-    here, there = await asyncio.gather(ask(slow), other.answer())
+    here, there = await asyncio.gather(answered(slow), other.answer())
     assert here["answer"] == there["answer"]
     assert sorted([here["cache"], there["cache"]]) == ["exact", "none"]
     assert await model_calls(slow) == 1
@@ -164,7 +160,7 @@ async def test_a_killed_leader_is_followed_by_another_process(asker, mock_url, e
     other = elsewhere(slow)
     await other.wait_for("StageStarted")
     await asyncio.sleep(1)
-    asking = asyncio.create_task(ask(slow))
+    asking = asyncio.create_task(answered(slow))
     await asyncio.sleep(0.3)
     other.process.send_signal(signal.SIGKILL)
     given = await asking

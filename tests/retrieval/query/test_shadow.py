@@ -15,8 +15,9 @@ from retrieval.query.run import Outcome
 from retrieval.types import Citation, RouteDecision
 from tenants.context import tenant_context
 from tenants.models import AuditEvent, Tenant
+from tests.retrieval.query.asking import QUESTION, answered, changed
 from tests.retrieval.query.conftest import with_model
-from tests.retrieval.query.kept_answers import QUESTION, ask, model_calls, traces, with_setting
+from tests.retrieval.query.kept_answers import model_calls, traces
 
 OTHER_WORDS = "How can I reset my password?"
 
@@ -31,12 +32,12 @@ def tenant(tenant):
 
 @pytest.fixture
 def sampled(asker, loop_resources):
-    return with_setting(asker, shadow_share=1.0)
+    return changed(asker, query={"shadow_share": 1.0})
 
 
 async def test_a_sampled_hit_is_answered_in_full_and_found_to_be_right(sampled):
-    first = await ask(sampled)
-    hit = await ask(sampled, OTHER_WORDS)
+    first = await answered(sampled)
+    hit = await answered(sampled, OTHER_WORDS)
     assert hit["cache"] == "semantic"
     await shadow.wait_for_samples()
     trace = (await traces(sampled))[-1]
@@ -48,8 +49,8 @@ async def test_a_sampled_hit_is_answered_in_full_and_found_to_be_right(sampled):
 
 
 async def test_what_a_sample_costs_is_its_own_and_not_the_hits(sampled):
-    await ask(sampled)
-    hit = await ask(sampled, OTHER_WORDS)
+    await answered(sampled)
+    hit = await answered(sampled, OTHER_WORDS)
     await shadow.wait_for_samples()
     trace = (await traces(sampled))[-1]
     assert hit["cost_usd"]["generation"] == 0
@@ -60,23 +61,23 @@ async def test_what_a_sample_costs_is_its_own_and_not_the_hits(sampled):
 
 
 async def test_a_hit_at_the_same_revision_says_nothing_new(sampled):
-    await ask(sampled)
-    await ask(sampled)
+    await answered(sampled)
+    await answered(sampled)
     await shadow.wait_for_samples()
     assert (await traces(sampled))[-1].shadow is None
 
 
 async def test_without_a_share_nothing_is_sampled(sampled):
-    none = with_setting(sampled, shadow_share=0.0)
-    await ask(none)
-    await ask(none, OTHER_WORDS)
+    none = changed(sampled, query={"shadow_share": 0.0})
+    await answered(none)
+    await answered(none, OTHER_WORDS)
     assert not shadow._running.get()
 
 
 async def test_a_process_samples_two_at_once_and_leaves_the_others_out(sampled, mock_url):
     slow = with_model(sampled, mock_url, "mock-600-5-0")
-    await ask(slow)
-    hits = await asyncio.gather(*[ask(slow, f"{OTHER_WORDS}{' ' * n}!") for n in range(5)])
+    await answered(slow)
+    hits = await asyncio.gather(*[answered(slow, f"{OTHER_WORDS}{' ' * n}!") for n in range(5)])
     assert {hit["cache"] for hit in hits} == {"semantic"}
     assert len(shadow._running.get()) == 2
     await shadow.wait_for_samples()
@@ -84,8 +85,8 @@ async def test_a_process_samples_two_at_once_and_leaves_the_others_out(sampled, 
 
 
 async def test_a_sample_that_is_broken_off_has_no_verdict(sampled):
-    await ask(sampled)
-    assert (await ask(sampled, OTHER_WORDS))["cache"] == "semantic"
+    await answered(sampled)
+    assert (await answered(sampled, OTHER_WORDS))["cache"] == "semantic"
     await shadow.close_shadows()
     assert (await traces(sampled))[-1].shadow_verdict == ""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 
 from retrieval.canaries.calls import Reply, call_api
 from retrieval.canaries.cast import Attempt, Cast  # noqa: TC001 - the door's signature
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 
 API, PAGES = "API", "Pages"
 API_ROOT, PAGE_ROOT = "api/v1/", "t/<slug:slug>/"
-LISTS = ("documents/", "sources/", "sync-runs/")
+LISTS = ("documents/", "sources/", "sync-runs/", "golden-questions/")
 ACTIONS = tuple(
     f"{name}/"
     for name in (
-        "retry", "delete", "feedback", "golden", "sync", "pause", "resume", "confirm", "cancel", "undo",
+        "retry", "delete", "feedback", "golden", "sync", "pause", "resume", "confirm", "cancel", "undo", "save",
     )
 )  # fmt: skip
 # What an answer cost and how it was made, without a word of the documents.
@@ -42,9 +43,10 @@ INSTALLATION_IDS = {
     "kind": "folder",
     "object_id": 1,
     "content_type_id": 1,
+    "day": "",
 }
 # Of things that a person may not see without its access level.
-LEVELLED = frozenset({"document_id", "source_id", "run_id"})
+LEVELLED = frozenset({"document_id", "source_id", "run_id", "question_id"})
 # What the route wants to read before it looks for the id.
 BODIES: dict[str, Any] = {"answers/<uuid:answer_id>/feedback/": {"rating": "up"}}
 QUERIES = {"sync-runs/<uuid:run_id>/paths/": "?kind=added"}
@@ -133,7 +135,7 @@ def _tenant_door(section: str, route: Route) -> Door:
 
 def _holds_documents(route: Route) -> bool:
     """Lists, a document, a source, a run, an answer: its owner sees the word there."""
-    names = {*LEVELLED, "answer_id", "trace_id"}
+    names = {*LEVELLED, "answer_id", "trace_id", "evaluation_id"}
     is_list = route.address in {root + name for root in (API_ROOT, PAGE_ROOT) for name in LISTS}
     is_without = route.address.endswith((*ACTIONS, *FIGURES))
     return is_list or (bool(names & set(route.parameters)) and not is_without)
@@ -173,7 +175,9 @@ def _probe(route: Route) -> Callable[[Cast, Attempt], Sight]:
 
 def _ids(route: Route, attempt: Attempt) -> Iterator[dict[str, Any]]:
     """The canary's ids below the canary's address, and below the visitor's own."""
-    ids = INSTALLATION_IDS | dict(attempt.target.ids)
+    # Today has what was asked for this check.
+    today = timezone.now().date().isoformat()
+    ids = INSTALLATION_IDS | {"day": today} | dict(attempt.target.ids)
     yield ids
     has_more = set(route.parameters) - {"slug", *INSTALLATION_IDS}
     if attempt.is_foreign and has_more and "slug" in route.parameters:

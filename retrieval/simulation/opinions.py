@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 # Of all answers; most people say nothing.
 RATED = 0.35
 # How often a rater is discontent, by the worst that holds of the answer.
-WITHOUT_ANSWER, WITHOUT_SOURCE, FAR_OFF, NEAR = 0.75, 0.5, 0.3, 0.05
+WITHOUT_ANSWER, WITHOUT_SOURCE, FAR_OFF, NEAR = 0.5, 0.4, 0.2, 0.03
 # Cosine similarity of the best passage, below which it hardly answers the question.
-FAR = 0.4
+FAR = 0.35
 
 
 @dataclass(frozen=True, slots=True)

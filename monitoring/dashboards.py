@@ -82,11 +82,13 @@ class Dashboard:
         charts = [replace(each, csv_url=f"{folder}{each.key}.csv?{query}") for each in self.charts]
         return replace(self, charts=charts, costs_csv_url=f"{folder}{COSTS}.csv?{query}")
 
+    def find(self, key: str) -> Chart | None:
+        return next((chart for chart in self.charts if chart.key == key), None)
+
     def csv_rows(self, key: str) -> list[list[object]] | None:
         """Of a chart or of the costs; None if there is no such thing."""
-        if key == COSTS:
-            return self.costs.csv_rows()
-        return next((chart.csv_rows() for chart in self.charts if chart.key == key), None)
+        found = self.costs if key == COSTS else self.find(key)
+        return found.csv_rows() if found else None
 
 
 def tenant_dashboard(tenant: Tenant, period: Period, *, compare: bool) -> Dashboard:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import structlog
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from django.http import Http404
 from django.shortcuts import render
 from django.utils import timezone
@@ -92,8 +92,10 @@ def _page(request: Any, template: str, zone: str, draw: Draw) -> HttpResponse:
 def _read(path: str, period: Period, compare: bool, draw: Draw) -> dict[str, Any]:
     """`board` is None where the figures cannot be read: the rest of the page still shows the way."""
     try:
-        board = draw(period, compare)
-        rolled_up_at = RollupState.objects.values_list("rolled_up_at", flat=True).first()
+        # A tenant's page is a transaction, in which a failure would take the rest along.
+        with transaction.atomic():
+            board = draw(period, compare)
+            rolled_up_at = RollupState.objects.values_list("rolled_up_at", flat=True).first()
     except DatabaseError:
         log.exception("figures cannot be read", path=path)
         return {"board": None}

@@ -40,6 +40,12 @@ def test_hot_routes_are_described(schema):
     assert "get" in schema["paths"]["/api/v1/answers/"]
 
 
+def test_the_series_behind_the_charts_are_described_with_their_choices(schema):
+    named = {each["name"]: each for each in schema["paths"]["/api/v1/usage/"]["get"]["parameters"]}
+    assert set(named["by"]["schema"]["enum"]) == {"model", "component", "cache", "tenant"}
+    assert {"from", "to", "bucket"} <= set(named)
+
+
 def test_every_reference_has_its_component(schema):
     names = set(re.findall(r"#/components/schemas/(\w+)", yaml.safe_dump(schema)))
     assert names <= set(schema["components"]["schemas"])

@@ -10,7 +10,7 @@ from ragadmin.installation import PROJECT_DIR
 ALL = (
     "startup", "tenants", "schemas", "embedding", "indexing", "sync_embedding", "fairness",
     "vector_index", "streaming", "concurrency", "cache_guards", "cache_latency", "search_quality",
-    "question_batching", "compression",
+    "question_batching", "compression", "diagnosis",
 )  # fmt: skip
 # Run only when named: they take long, or need the network.
 LONG = (

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from tenants.config import TenantConfig
 
 DEPTH = 50
+# So much more than what an answer needs tells a passage that holds the answer from one that is about
+# the same subject. Measured on 61 questions about the demo's documents: 95 % of the passages that
+# answer reach it, and of questions about their subjects that nothing answers 15 % do, not 38 %
+# (benchmarks/diagnosis.py).
+HOLDS_MORE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ async def gather_evidence(tenant: TenantConfig, case: Case) -> Evidence:
     more = await _search(caller, probes) if case.comment else plain
     found, scores = _together(plain, more)
     return Evidence(
-        needed=max(tenant.min_similarity, 0.0) + evidence_needed(plain.total),
+        needed=max(tenant.min_similarity, 0.0) + evidence_needed(plain.total) + HOLDS_MORE,
         hits=tuple(sorted(found, key=lambda hit: (-scores[hit.chunk_id], hit.chunk_id))),
         scores=scores,
         by_question=tuple(hit.chunk_id for hit in plain.hits),

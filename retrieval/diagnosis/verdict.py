@@ -20,7 +20,9 @@ Diagnosis = Feedback.Diagnosis
 
 # A passage that the asker may read and that is so near the best one is as good.
 AS_GOOD = 0.1
-# What the rater calls missing is not in what the answer cites, if another passage holds it too.
+# What the rater calls missing is not in what the answer cites, if another passage has nearly the
+# evidence.
+NEARLY_AS_GOOD = 0.25
 SOMETHING_MISSING = ("incomplete", "not_found")
 
 
@@ -79,8 +81,10 @@ def _best(case: Case, evidence: Evidence) -> Hit:
     if not readable or evidence.scores[readable[0].chunk_id] < most - AS_GOOD:
         return strong[0]
     if case.reason in SOMETHING_MISSING:
-        uncited = [hit for hit in readable if hit.chunk_id not in case.cited]
-        return (uncited or readable)[0]
+        enough = evidence.scores[readable[0].chunk_id] - NEARLY_AS_GOOD
+        for hit in readable:
+            if hit.chunk_id not in case.cited and evidence.scores[hit.chunk_id] >= enough:
+                return hit
     return readable[0]
 
 

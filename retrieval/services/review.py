@@ -38,21 +38,21 @@ def find_thumbs_down(trace_id: UUID) -> Feedback:
     return found
 
 
-def resolve(trace_ids: Sequence[UUID], status: str, *, by: str) -> list[UUID]:
-    """Fixed, dismissed, or open again; those that changed. Raises InvalidRequest."""
+def resolve(trace_ids: Sequence[UUID], status: str, *, by: str) -> dict[UUID, str]:
+    """Fixed, dismissed, or open again; those that changed, with what they were. Raises InvalidRequest."""
     if status not in Feedback.Status.values:
         raise InvalidRequest(f"The status is one of {', '.join(Feedback.Status.values)}.")
     wanted = thumbs_down().filter(trace_id__in=list(trace_ids)[:MOST_AT_ONCE])
     changing = wanted.exclude(status=status).select_for_update().order_by("trace_id")
-    ids = list(changing.values_list("trace_id", flat=True))
+    before = dict(changing.values_list("trace_id", "status"))
     is_open = status == Feedback.Status.OPEN
     # Not `save`: when it was rated stays what it was.
-    Feedback.objects.filter(trace_id__in=ids).update(
+    Feedback.objects.filter(trace_id__in=before).update(
         status=status,
         resolved_at=None if is_open else timezone.now(),
         resolved_by="" if is_open else by[:254],
     )
-    return ids
+    return before
 
 
 def diagnose_again(trace_id: UUID) -> None:

@@ -67,16 +67,24 @@ def change_many(request: TenantHttpRequest, slug: str) -> HttpResponse:
     """Those that were ticked, or the ones that an undo names; back in the list, with the way back."""
     if request.method == "GET":  # a link of the list that was the answer to a form
         return redirect(_address(request))
-    wanted, before = request.POST.get("status", ""), request.POST.get("before", "open")
-    ids = read_ids(request.POST.getlist("id"))
+    wanted = request.POST.get("status", "")
     try:
-        changed = resolve(ids, wanted, by=request.user.email)
+        if was := request.POST.getlist("was"):
+            _undo(was, by=request.user.email)
+            return _render_list(request)
+        changed = resolve(read_ids(request.POST.getlist("id")), wanted, by=request.user.email)
     except InvalidRequest as error:
         return _render_list(request, {"problem": error.message})
     if not changed:
         return _render_list(request, {"problem": "Nothing is selected: tick the answers first."})
-    undo = {"ids": changed, "status": before, "before": wanted, "text": DONE[wanted]}
-    return _render_list(request, {"undo": undo})
+    return _render_list(request, {"undo": changed, "done": DONE[wanted]})
+
+
+def _undo(was: Sequence[str], *, by: str) -> None:
+    """Each "id:status" as it was. Raises InvalidRequest."""
+    before = [each.rpartition(":") for each in was]
+    for status in sorted({status for _, _, status in before}):
+        resolve(read_ids(each for each, _, its in before if its == status), status, by=by)
 
 
 def _render_list(request: TenantHttpRequest, more: dict[str, Any] | None = None) -> HttpResponse:
@@ -92,6 +100,8 @@ def _render_list(request: TenantHttpRequest, more: dict[str, Any] | None = None)
         "page": page,
         "count": sum(group.count for group in shown),
         "chosen": shown[0] if chosen and shown else None,
+        # With the list, so that what was chosen there is still so when the form is sent.
+        "kept": [(name, filters.value(name)) for name in ("status", "diagnosis", "document")],
         "tabs": _tabs(request, filters),
         "diagnoses": _diagnosis_chips(request, filters),
         "is_unused": not thumbs_down().exists(),
@@ -132,12 +142,12 @@ def _diagnosis_chips(request: TenantHttpRequest, filters: ReviewFilter) -> list[
     return [
         {
             "label": label,
-            "count": counts[name],
+            "count": counts.get(name, 0),
             "is_current": (name or WAITING) == now,
             "url": _address(request, diagnosis="" if (name or WAITING) == now else name or WAITING),
         }
         for name, label in labels.items()
-        if counts.get(name)
+        if counts.get(name) or (name or WAITING) == now
     ]
 
 

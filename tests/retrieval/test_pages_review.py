@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from uuid import uuid4
 
 import pytest
@@ -11,8 +12,6 @@ from tenants.context import tenant_context
 from tenants.services import create_tenant
 from tests.retrieval.lost_answers import feedback_of, rated_down
 from tests.retrieval.pages import make_document, make_trace, sign_in
-
-HTMX = {"HX-Request": "true", "HX-Target": "review"}
 
 
 @pytest.fixture(scope="module")
@@ -139,17 +138,21 @@ def test_states_without_feedback_and_without_a_match_differ(shop, people, lost):
 
 def test_several_are_dismissed_at_once_and_the_undo_brings_them_back(shop, people, lost):
     ids = [str(lost(f"Question {n}?", "not_in_corpus")) for n in range(3)]
-    answer = post(shop, people["owner"], "change/", id=ids[:2], status="dismissed", before="open")
+    post(shop, people["owner"], f"{ids[0]}/status/", status="fixed")
+    answer = post(shop, people["owner"], "change/?status=all", id=ids[:2], status="dismissed")
     text = answer.content.decode()
     assert "Dismissed: 2 answers." in text
     assert [feedback_of(shop, each).status for each in ids] == ["dismissed", "dismissed", "open"]
-    assert 'name="status" value="open"' in text
-    post(shop, people["owner"], "change/", id=ids[:2], status="open", before="dismissed")
-    assert [feedback_of(shop, each).status for each in ids] == ["open"] * 3
-    assert (
-        "tick the answers first"
-        in post(shop, people["owner"], "change/", status="fixed").content.decode()
-    )
+    was = re.findall(r'name="was" value="([^"]+)"', text)
+    post(shop, people["owner"], "change/", was=was)
+    assert [feedback_of(shop, each).status for each in ids] == ["fixed", "open", "open"]
+
+
+@pytest.mark.parametrize("form", [{"status": "fixed"}, {"status": "odd"}, {"was": "x:odd"}])
+def test_a_form_that_means_nothing_is_told_so(shop, people, lost, form):
+    lost("What whistles?", "not_in_corpus")
+    answer = post(shop, people["owner"], "change/", **form)
+    assert 'role="alert"' in answer.content.decode()
 
 
 def test_one_click_makes_a_golden_question_and_a_second_links_the_same(shop, people, lost):

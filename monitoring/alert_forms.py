@@ -147,7 +147,7 @@ def _initial(rule: AlertRule) -> dict[str, Any]:
     scale = _scale(rule.metric)
     for name in ("warning_threshold", "alert_threshold"):
         if values[name] is not None:
-            values[name] = round(values[name] * scale, 6)
+            values[name] = f"{values[name] * scale:.12g}"
     return values
 
 

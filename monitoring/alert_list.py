@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Count, Q
 
 from monitoring.alert_messages import traces_path
-from monitoring.alert_words import condition, figure
+from monitoring.alert_words import condition, figure, span
 from monitoring.metrics import METRICS
 from monitoring.models import Alert, AlertRule
 
@@ -30,7 +30,7 @@ class AlertRow:
     counted: str
     condition: str
     traces: str
-    took_ms: float
+    took: str
 
 
 def alerts_of(owner: Tenant | None) -> QuerySet[Alert]:
@@ -71,5 +71,5 @@ def _row(alert: Alert, now: datetime) -> AlertRow:
         counted=f"{alert.count:,} {metric.counted}",
         condition=condition(rule),
         traces=traces_path(alert, now),
-        took_ms=(until - alert.opened_at).total_seconds() * 1000,
+        took=span(max(1, round((until - alert.opened_at).total_seconds() / 60))),
     )

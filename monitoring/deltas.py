@@ -55,16 +55,20 @@ def _buckets_sql(column: str) -> str:
 
 
 _SIMILAR = f"FILTER (WHERE {FINITE.format(value='m.similarity_avg')})"
-_KEYS = """
-count(*), m.sign, coalesce(t.id, 0), extract(epoch FROM {slot})::bigint,
-extract(epoch FROM date_trunc('hour', m.asked_at, {zone}))::bigint,
-extract(epoch FROM date_trunc('day', m.asked_at, {zone}))::bigint
-"""
 _ZONE = "coalesce(t.timezone, 'UTC')"
+_FIVE_MINUTES = "date_bin('5 minutes', m.asked_at, '2000-01-01Z')"
+_HOUR_UTC = "date_trunc('hour', m.asked_at, 'UTC')"
+_HOUR, _DAY = (f"date_trunc('{unit}', m.asked_at, {_ZONE})" for unit in ("hour", "day"))
+# Grouped by what is quick to compare, and turned into numbers once a group.
+_GROUPED = f"m.sign, t.id, {{slot}}, {_HOUR}, {_DAY}"
+_KEYS = f"""
+count(*), m.sign, coalesce(t.id, 0), extract(epoch FROM {{slot}})::bigint,
+extract(epoch FROM {_HOUR})::bigint, extract(epoch FROM {_DAY})::bigint
+"""
 # A tenant that is gone counts for the fleet alone.
 _FROM = "FROM ({source}) m LEFT JOIN public.tenants_tenant t ON t.id = m.tenant_id"
 USAGE = f"""
-SELECT {_KEYS.format(slot="date_bin('5 minutes', m.asked_at, '2000-01-01Z')", zone=_ZONE)},
+SELECT {_KEYS.format(slot=_FIVE_MINUTES)},
     m.model, m.cache,
     {", ".join(map(_count_sql, LEDGER_COUNTS))},
     {", ".join(_amount_sql(f"m.{name}", NANO) for name in USD)},
@@ -72,12 +76,12 @@ SELECT {_KEYS.format(slot="date_bin('5 minutes', m.asked_at, '2000-01-01Z')", zo
     coalesce(sum(m.sign) {_SIMILAR}, 0)::bigint,
     {", ".join(_buckets_sql(VALUES[name]) for name in HISTOGRAMS)}
 {_FROM}
-GROUP BY 2, 3, 4, 5, 6, 7, 8
+GROUP BY {_GROUPED.format(slot=_FIVE_MINUTES)}, m.model, m.cache
 """
 _COMPONENT = " ".join(f"WHEN '{kind}' THEN '{name}'" for kind, name in COMPONENT.items())
 # Each call is rounded by itself, so that sums do not depend on what was added up first.
 SPENDING = f"""
-SELECT {_KEYS.format(slot="date_trunc('hour', m.asked_at, 'UTC')", zone=_ZONE)},
+SELECT {_KEYS.format(slot=_HOUR_UTC)},
     CASE WHEN m.entry = 'sample' THEN 'shadow'
         ELSE CASE call->>'kind' {_COMPONENT} ELSE call->>'kind' END END,
     coalesce(call->>'provider', ''), coalesce(call->>'model', ''),
@@ -87,7 +91,7 @@ SELECT {_KEYS.format(slot="date_trunc('hour', m.asked_at, 'UTC')", zone=_ZONE)},
     {_amount_sql("round((call->>'cost_usd')::numeric, 9)", NANO)},
     coalesce(sum(m.sign) FILTER (WHERE call->>'cost_usd' IS NULL), 0)::bigint
 {_FROM} CROSS JOIN LATERAL jsonb_array_elements(m.calls) call
-GROUP BY 2, 3, 4, 5, 6, 7, 8, 9
+GROUP BY {_GROUPED.format(slot=_HOUR_UTC)}, 7, 8, 9
 """
 TIMES = ("tenant_id", "slot", "hour", "day")
 

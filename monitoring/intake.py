@@ -25,7 +25,8 @@ t.id, t.created_at, t.tenant_id, t.id, 'answer', t.model, t.cache, 1, (t.status 
 (t.total_cost_usd IS NULL AND t.status <> 'failed')::int, jsonb_array_length(t.hits), t.duration_ms,
 t.first_token_ms, t.similarity_avg, t.input_tokens, t.output_tokens, t.saved_tokens,
 coalesce(t.total_cost_usd, {KNOWN_COST}),
-coalesce((t.saved->>'cache')::numeric, 0), coalesce((t.saved->>'routing')::numeric, 0),
+coalesce((t.saved->>'cache')::numeric, 0) + coalesce((t.saved->>'embedding')::numeric, 0),
+coalesce((t.saved->>'routing')::numeric, 0),
 coalesce((t.saved->>'compression')::numeric, 0), t.calls
 """
 # Whatever the thumbs were, the rows of one answer add up to those it has now.

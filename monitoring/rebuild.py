@@ -101,9 +101,12 @@ def rebuild_usage(
     `before_day` may change traces of the day first. Raises TenantGone, SchemaMissing.
     """
     done = Rebuilt(before=_sums(tenant, start, end))
-    for day in _days(tenant, start, end):
+    for day in days_of(tenant, start, end):
         with tenant_context(tenant), connection.cursor() as cursor:
             state = hold_alone(cursor)
+            if _is_kept(day):
+                done = replace(done, kept_days=[*done.kept_days, day.start.isoformat()])
+                continue
             if before_day:
                 before_day(day)
             done = _rebuild_day(cursor, state, day, done)
@@ -111,7 +114,8 @@ def rebuild_usage(
     return replace(done, after=_sums(tenant, start, end))
 
 
-def _days(tenant: Tenant, start: date | None, end: date | None) -> list[Day]:
+def days_of(tenant: Tenant, start: date | None, end: date | None) -> list[Day]:
+    """Those with anything in them, of all from `start` to `end`."""
     values = {"tenant": tenant.pk, "zone": tenant.timezone, "start": start, "end": end}
     with tenant_context(tenant), connection.cursor() as cursor:
         cursor.execute(DAYS, values)
@@ -119,7 +123,7 @@ def _days(tenant: Tenant, start: date | None, end: date | None) -> list[Day]:
 
 
 def _sums(tenant: Tenant, start: date | None, end: date | None) -> Sums:
-    days = _days(tenant, start, end)
+    days = days_of(tenant, start, end)
     if not days:
         return Sums()
     rows = DailyUsage.objects.filter(tenant_id=tenant.pk, starts_at__gte=days[0].start)
@@ -127,8 +131,6 @@ def _sums(tenant: Tenant, start: date | None, end: date | None) -> Sums:
 
 
 def _rebuild_day(cursor: CursorWrapper, state: State, day: Day, done: Rebuilt) -> Rebuilt:
-    if _is_kept(day):
-        return replace(done, kept_days=[*done.kept_days, day.start.isoformat()])
     counted = f"{day.has('q', 'asked_at')} AND {state.counted()}"
     count_rows(cursor, OF_DAY.format(sign=-1, condition=f"{counted} AND {HAS_TRACE}"), [FLEET])
     made = _make_anew(cursor, day)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-LIMIT = 50_000
+LIMIT = 100_000
 ROLLUP_LOCK = 0x726F
 # Older five minutes are not made, because they would be deleted at once.
 RECENT_DAYS = 8
@@ -50,6 +50,8 @@ AND pg_visible_in_snapshot(q.xid, '{now}') AND NOT pg_visible_in_snapshot(q.xid,
 COUNTED_ALREADY = "pg_visible_in_snapshot({row}.xid, '{last}')"
 OF_LEDGER = "SELECT q.*, 1 AS sign FROM public.monitoring_querymetric q WHERE {condition}"
 FETCHED = 25_000
+# Else a batch is sorted on disk.
+WORK_MEMORY = "64MB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ def roll_up(limit: int = LIMIT) -> int:
     """How many metrics it counted: of the oldest transactions, `limit` or the rest of a transaction
     more. 0 when there are none, or somebody else is at it."""
     with transaction.atomic(), transaction.get_connection().cursor() as cursor:
+        cursor.execute("SELECT set_config('work_mem', %s, true)", [WORK_MEMORY])
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s, 0)", [ROLLUP_LOCK])
         if cursor.fetchone() != (True,):
             return 0

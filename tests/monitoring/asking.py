@@ -6,7 +6,10 @@ import asyncio
 import uuid
 from dataclasses import replace
 
+from django.test import override_settings
+
 from retrieval.mock_model.server import start_server
+from retrieval.providers.reranker import close_reranker
 from retrieval.query import breaker, shadow
 from retrieval.query.clients import close_clients
 from retrieval.query.redis_store import close_redis
@@ -45,7 +48,9 @@ def caller_of(tenant, url, model=MODEL, **query):
     return with_model(caller, url, model)
 
 
-def ask_all(tenant, questions=QUESTIONS, model=MODEL, simulated=False, **query):
+def ask_all(
+    tenant, questions=QUESTIONS, model=MODEL, simulated=False, with_reranker=False, **query
+):
     """Answers as they are told; None for one that failed. `query`: settings that differ."""
 
     async def run():
@@ -53,16 +58,20 @@ def ask_all(tenant, questions=QUESTIONS, model=MODEL, simulated=False, **query):
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
         caller = await in_thread(caller_of, tenant, url, model, **query)
         caller = replace(caller, is_simulated=simulated)
+        reranker = f"http:{url}/rerank" if with_reranker else "none"
         try:
-            answers = [await _ask(caller, question) for question in questions]
-            await shadow.wait_for_samples()
+            with override_settings(RERANKER=reranker):
+                answers = [await _ask(caller, question) for question in questions]
+                await shadow.wait_for_samples()
             return answers
         finally:
             breaker.forget_all()
             await close_clients()
+            await close_reranker()
             await close_redis()
             await close_pool()
             server.close()
+            await asyncio.sleep(0.01)  # the server hears that its callers have gone
 
     return asyncio.run(run())
 

@@ -28,27 +28,32 @@ MEMBER_PAGES = (
     ("Documents", "document", "documents/"),
     ("Traces", "activity", "traces/"),
 )
-ADMIN_PAGES = (
+QUALITY_PAGES = (
     ("Dashboard", "chart", "dashboard/"),
-    ("Reports", "document", "reports/"),
     ("Alerts", "bell", "alerts/"),
+    ("Reports", "document", "reports/"),
+    ("Feedback", "thumb-down", "feedback/"),
+    ("Evaluation", "check", "evaluation/"),
+)
+ADMIN_PAGES = (
     ("Sources", "folder", "sources/"),
     ("Sync runs", "refresh", "sync-runs/"),
     ("Bench", "search", "bench/"),
-    ("Feedback", "thumb-down", "feedback/"),
-    ("Evaluation", "check", "evaluation/"),
-    ("Golden questions", "list", "golden-questions/"),
     ("Members", "users", "members/"),
     ("API keys", "key", "keys/"),
     ("Settings", "settings", "settings/"),
 )
 CHECK_PAGE = "/operator/isolation/"
 # Pages that stand below no link of their own, and the one that leads to them.
-BELOW = {"new-tenant/": "tenants/", "import/": "tenants/"}
+BELOW = {
+    "new-tenant/": "tenants/",
+    "import/": "tenants/",
+    "golden-questions/": "evaluation/",
+}
 OPERATOR_PAGES = (
     ("Overview", "chart", ""),
-    ("Reports", "document", "reports/"),
     ("Alerts", "bell", "alerts/"),
+    ("Reports", "document", "reports/"),
     ("Tenants", "tenant", "tenants/"),
     ("Fleet", "list", "fleet/"),
     ("Isolation", "lock", "isolation/"),
@@ -99,6 +104,7 @@ class Navigation:
             base = f"/t/{self.tenant.slug}/"
             found.append(self._section("", base, MEMBER_PAGES, self.tenant))
             if self._role in (Membership.Role.OWNER, Membership.Role.ADMIN):
+                found.append(self._section("Quality", base, QUALITY_PAGES, self.tenant))
                 found.append(self._section("Manage", base, ADMIN_PAGES, self.tenant))
         if self.is_operator:
             found.append(self._section("Installation", "/operator/", OPERATOR_PAGES))
@@ -151,7 +157,7 @@ class Navigation:
         """Pages under no link of their own belong to the first one, whose address is the base."""
         for suffix in (
             *BELOW,
-            *(page[2] for page in (*MEMBER_PAGES, *ADMIN_PAGES, *OPERATOR_PAGES)),
+            *(page[2] for page in (*MEMBER_PAGES, *QUALITY_PAGES, *ADMIN_PAGES, *OPERATOR_PAGES)),
         ):
             if suffix and self._path.startswith(base + suffix):
                 return BELOW.get(suffix, suffix)

@@ -59,6 +59,8 @@ function lineDataset(series, colour) {
     pointStyle: series.point,
     pointRadius: markerSize,
     pointHoverRadius: 5,
+    // A marker at the edge is shown whole.
+    clip: 8,
     borderWidth: 2,
     borderDash: series.dash,
     order: 1,

@@ -109,5 +109,5 @@ class StartedEvaluationSerializer(serializers.Serializer[Any]):
     evaluation = serializers.UUIDField()
 
 
-def started(run_id: UUID) -> dict[str, str]:
-    return {"evaluation": str(run_id)}
+def started(evaluation_id: UUID) -> dict[str, str]:
+    return {"evaluation": str(evaluation_id)}

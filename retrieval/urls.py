@@ -124,7 +124,7 @@ urlpatterns = [
     path(f"{EVALUATION}start/", evaluation.start, name="evaluation-start"),
     path(f"{EVALUATION}nightly/", evaluation.nights, name="evaluation-nightly"),
     path(f"{EVALUATION}trial/", trial.new_trial, name="evaluation-trial"),
-    path(f"{EVALUATION}<uuid:run_id>/", evaluation.show, name="evaluation"),
-    path(f"{EVALUATION}<uuid:run_id>/cancel/", evaluation.cancel, name="evaluation-cancel"),
-    path(f"{EVALUATION}<uuid:run_id>/save/", trial.save_trial, name="evaluation-save"),
+    path(f"{EVALUATION}<uuid:evaluation_id>/", evaluation.show, name="evaluation"),
+    path(f"{EVALUATION}<uuid:evaluation_id>/cancel/", evaluation.cancel, name="evaluation-cancel"),
+    path(f"{EVALUATION}<uuid:evaluation_id>/save/", trial.save_trial, name="evaluation-save"),
 ]

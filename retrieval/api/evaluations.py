@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 class EvaluationView(TenantAPIView):
     permission_classes = (HasScope("admin"),)
 
-    def show(self, run_id: UUID) -> Response:
-        run = find_run(run_id)
+    def show(self, evaluation_id: UUID) -> Response:
+        run = find_run(evaluation_id)
         shown = EvaluationSerializer(run).data
         return Response(shown | details(run, self.caller.access_levels))
 
@@ -84,20 +84,20 @@ class EvaluationList(EvaluationView):
 
 class EvaluationDetail(EvaluationView):
     @extend_schema(operation_id="evaluations_retrieve", responses=EvaluationDetailSerializer)
-    def get(self, request: Request, run_id: UUID) -> Response:
+    def get(self, request: Request, evaluation_id: UUID) -> Response:
         """What was asked above the caller's access levels is left out, and an answer that drew on a
         document above them is withheld; the summary counts all."""
-        return self.show(run_id)
+        return self.show(evaluation_id)
 
 
 class EvaluationCancel(EvaluationView):
     @extend_schema(
         operation_id="evaluations_cancel", request=None, responses=EvaluationDetailSerializer
     )
-    def post(self, request: Request, run_id: UUID) -> Response:
+    def post(self, request: Request, evaluation_id: UUID) -> Response:
         """What was asked is kept. 409 for one that is over."""
-        cancel_run(run_id)
-        return self.show(run_id)
+        cancel_run(evaluation_id)
+        return self.show(evaluation_id)
 
 
 def details(run: Evaluation, access_levels: Sequence[str]) -> dict[str, Any]:

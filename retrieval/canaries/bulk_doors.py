@@ -10,7 +10,7 @@ from retrieval.canaries.calls import call_api
 from retrieval.canaries.cast import Attempt, Cast  # noqa: TC001 - the door's signature
 from retrieval.canaries.doors import NOTHING, Sight, door
 from retrieval.canaries.route_doors import API, PAGES
-from retrieval.models import Document
+from retrieval.models import Document, GoldenQuestion
 from tenants.context import tenant_context
 
 if TYPE_CHECKING:
@@ -67,3 +67,18 @@ def _levels(attempt: Attempt) -> dict[UUID, str]:
     with tenant_context(attempt.target.tenant):
         found = Document.objects.filter(pk__in=attempt.target.document_ids)
         return dict(found.values_list("pk", "access_level"))
+
+
+@door(PAGES, "Ids in a form that deletes golden questions", shows_own=False, every_pair=False)
+def delete_golden_by_page(cast: Cast, attempt: Attempt) -> Sight:
+    """POST golden-questions/delete/ with the visitor's browser session, below the visitor's own
+    address, with the canary's id."""
+    path = f"/t/{attempt.visitor.tenant.slug}/golden-questions/delete/"
+    form = {"id": attempt.target.ids["question_id"]}
+    sight = NOTHING
+    for answer in ({}, {"agreed": "yes"}):
+        reply = attempt.visitor.browser.call("POST", path, form=form | answer)
+        with tenant_context(attempt.target.tenant):
+            is_there = GoldenQuestion.objects.filter(id=form["id"]).exists()
+        sight += Sight(reply.text, granted="" if is_there else "A golden question was deleted.")
+    return sight

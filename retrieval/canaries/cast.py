@@ -122,6 +122,8 @@ class Cast:
             "document_id": documents[0].document_id,
             "source_id": source.source_id,
             "run_id": source.run_id,
+            "question_id": canary.golden[levels[0]],
+            "evaluation_id": canary.golden["evaluation"],
             "answer_id": canary.trace_id,
             "trace_id": canary.trace_id,
             "conversation_id": canary.conversation_id,

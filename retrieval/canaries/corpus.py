@@ -21,6 +21,8 @@ from django.db import Error
 from django.utils import timezone
 
 from ragadmin.errors import RagadminError, Unavailable
+from retrieval.canaries.golden import make_golden
+from retrieval.canaries.rated import rate_down
 from retrieval.connectors.web_config import clean_web_config
 from retrieval.events import AnswerDone, AnswerFailed
 from retrieval.indexing import queue, run_paths
@@ -73,6 +75,8 @@ class Canary:
     tenant: Tenant
     documents: dict[str, CanaryDocument]
     sources: dict[str, CanarySource]
+    # Ids of its golden questions by level, and of a run over them as `evaluation`.
+    golden: dict[str, str]
     trace_id: str
     conversation_id: str
 
@@ -105,6 +109,8 @@ def _prepare(slug: str, level: str, runner: asyncio.Runner) -> Canary:
         Conversation.objects.all().delete()
         Source.objects.filter(kind=SOURCE_KIND).delete()
         sources = {level: _make_source(level, documents[level].word) for level in ACCESS_LEVELS}
+        known = {level: (one.word, one.document_id) for level, one in documents.items()}
+        golden = make_golden(tenant, known, QUESTION, WORKER)
     caller = Caller(
         tenant=tenant_config(tenant),
         access_levels=ACCESS_LEVELS,
@@ -115,7 +121,9 @@ def _prepare(slug: str, level: str, runner: asyncio.Runner) -> Canary:
     with tenant_context(tenant):
         # No model was asked: as one would have been, with both words.
         QueryTrace.objects.filter(pk=trace_id).update(prompt=_prompt(documents))
-    return Canary(tenant, documents, sources, trace_id, conversation_id)
+        secret = documents[ACCESS_LEVELS[-1]]
+        rate_down(tenant, trace_id, secret.word, secret.document_id, ACCESS_LEVELS[-1])
+    return Canary(tenant, documents, sources, golden, trace_id, conversation_id)
 
 
 def _tenant(slug: str, level: str) -> Tenant:

@@ -25,7 +25,7 @@ LISTS = ("documents/", "sources/", "sync-runs/", "golden-questions/")
 ACTIONS = tuple(
     f"{name}/"
     for name in (
-        "retry", "delete", "feedback", "golden", "sync", "pause", "resume", "confirm", "cancel", "undo", "save",
+        "retry", "delete", "feedback", "status", "again", "diagnose", "golden", "sync", "pause", "resume", "confirm", "cancel", "undo", "save",
     )
 )  # fmt: skip
 # What an answer cost and how it was made, without a word of the documents.

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
-from ragadmin.errors import RagadminError
+from ragadmin.errors import Conflict, RagadminError
 from retrieval.evaluation.compare import KINDS, WORSE, count_kinds, word_diff
 from retrieval.evaluation.configuration import say_differences, say_trial
 from retrieval.evaluation.figures import figures
@@ -41,9 +41,9 @@ RIGHT, WRONG, ALL = "right", "wrong", "all"
 
 @require_safe
 @tenant_page("admin")
-def show(request: TenantHttpRequest, slug: str, run_id: UUID) -> HttpResponse:
+def show(request: TenantHttpRequest, slug: str, evaluation_id: UUID) -> HttpResponse:
     """The changes first; all questions with `show=all`. Open while it goes on, it asks for itself."""
-    run = find_run(run_id)
+    run = find_run(evaluation_id)
     context: dict[str, Any] = {"run": run, "is_open": run.status in UNFINISHED}
     if not context["is_open"]:
         context |= _outcome(request, run)
@@ -70,12 +70,13 @@ def start(request: TenantHttpRequest, slug: str) -> HttpResponse:
 
 @require_POST
 @tenant_page("admin")
-def cancel(request: TenantHttpRequest, slug: str, run_id: UUID) -> HttpResponse:
+def cancel(request: TenantHttpRequest, slug: str, evaluation_id: UUID) -> HttpResponse:
+    run = find_run(evaluation_id)
     try:
-        cancel_run(run_id)
-    except RagadminError as error:
+        cancel_run(run.id)
+    except Conflict as error:
         messages.warning(request, error.message)
-    return redirect("evaluation", slug, run_id)
+    return redirect("evaluation", slug, evaluation_id)
 
 
 @require_POST

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from ragadmin.errors import Conflict, RagadminError
+from ragadmin.errors import RagadminError
 from retrieval.evaluation.runs import TRIAL, begin_evaluation, find_run, fresh_baseline
 from retrieval.evaluation.tasks import hint_evaluation
 from retrieval.knobs import as_update
@@ -67,13 +67,19 @@ def _begin(request: TenantHttpRequest, form: TrialForm) -> HttpResponse | None:
 
 @require_POST
 @tenant_page("admin")
-def save_trial(request: TenantHttpRequest, slug: str, run_id: UUID) -> HttpResponse:
+def save_trial(request: TenantHttpRequest, slug: str, evaluation_id: UUID) -> HttpResponse:
     """What was tried becomes what is in force. Of the model only routes decide, and of the next index
     its own page."""
-    run = find_run(run_id)
+    run = find_run(evaluation_id)
     changes = (run.changes or {}).get("settings") or {}
     if not changes:
-        raise Conflict("This evaluation tried no settings that could be saved.", code="no_trial")
-    update_tenant(tenant=request.tenant, actor=request.user, **as_update(changes))
-    messages.success(request, "Saved. It takes effect within two seconds.")
-    return redirect("evaluation", slug, run_id)
+        messages.info(request, "This evaluation tried no settings that could be saved.")
+        return redirect("evaluation", slug, evaluation_id)
+    try:
+        with transaction.atomic():
+            update_tenant(tenant=request.tenant, actor=request.user, **as_update(changes))
+    except RagadminError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, "Saved. It takes effect within two seconds.")
+    return redirect("evaluation", slug, evaluation_id)

@@ -10,13 +10,16 @@ from django.db import connections
 from starlette.routing import Route
 
 from ragadmin.errors import InvalidRequest
+from retrieval.api import golden as golden_api
 from retrieval.canaries import run as _all_doors  # noqa: F401 - loads the doors
 from retrieval.canaries.cast import assemble
 from retrieval.canaries.doors import DOORS, SURVEYS
 from retrieval.canaries.route_doors import route_doors
 from retrieval.canaries.run import _door_row
+from retrieval.evaluation import visible
 from retrieval.models import CacheEntry, Chunk, Document
 from retrieval.query.http import router
+from retrieval.services import golden
 from tenants.context import tenant_context
 from tenants.fleet import find_tenants
 from tenants.redis_keys import tenant_key
@@ -184,3 +187,18 @@ def test_documents_of_canaries_are_indexed_for_real(cast):
     for canary in cast.canaries:
         with tenant_context(canary.tenant):
             assert Document.objects.filter(status="ready", chunk_count__gte=1).count() == 2
+
+
+def test_results_of_an_evaluation_that_everybody_sees_are_found(cast, monkeypatch):
+    whole = visible._see
+    monkeypatch.setattr(visible, "_see", lambda runs, _: whole(runs, ["public", "internal"]))
+    assert red(try_door(cast, "/api/v1/evaluations/<uuid:evaluation_id>/"))
+
+
+def test_golden_questions_above_ones_levels_are_found(cast, monkeypatch):
+    listed = golden.visible_questions
+    monkeypatch.setattr(golden_api, "visible_questions", lambda _: listed(["public", "internal"]))
+    assert red(try_door(cast, "/api/v1/golden-questions/"))
+    monkeypatch.undo()
+    assert not red(try_door(cast, "/api/v1/golden-questions/"))
+    assert not red(try_door(cast, "Ids in a form that deletes golden questions"))

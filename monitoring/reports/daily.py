@@ -50,8 +50,10 @@ CROSS JOIN LATERAL generate_series(
 ) d(day)
 WHERE p.created_at IS NOT NULL AND NOT EXISTS (
     SELECT FROM monitoring_dailyreport r
-    WHERE r.tenant_id IS NOT DISTINCT FROM p.tenant_id AND r.date = d.day::date
-)
+    WHERE r.tenant_id = p.tenant_id AND r.date = d.day::date
+) AND NOT (p.tenant_id IS NULL AND EXISTS (
+    SELECT FROM monitoring_dailyreport r WHERE r.tenant_id IS NULL AND r.date = d.day::date
+))
 ORDER BY d.day, p.tenant_id LIMIT %(limit)s
 """
 # Whoever comes second keeps nothing, and so sends nothing.

@@ -96,7 +96,7 @@ def between(first: date, last: date, *, timezone: str, bucket: Bucket | None = N
         raise InvalidRequest("The range ends before it begins.", extra={"field": "to"})
     if (last - first).days >= LONGEST_DAYS:
         raise InvalidRequest(
-            f"The range is longer than the {LONGEST_DAYS} days that figures are kept for.",
+            f"The range is longer than {LONGEST_DAYS} days: choose a shorter one.",
             extra={"field": "from"},
         )
     zone = ZoneInfo(timezone)

@@ -154,8 +154,8 @@ class TraceFilter(FilterForm):
 
     @property
     def is_detailed(self) -> bool:
-        """One of those is in use."""
-        return bool({*self.wanted, *self.errors} - FIRST_ROW)
+        """One of those has to be looked at. Those in use stand below as chips."""
+        return bool({*self.errors} - FIRST_ROW)
 
     def apply(self, traces: QuerySet[QueryTrace]) -> QuerySet[QueryTrace]:
         for name, value in self.wanted.items():

@@ -15,6 +15,7 @@ from retrieval.query.routing import Choice
 from retrieval.query.run import Run
 from retrieval.types import Message
 from tenants.config import PriceOverride
+from tenants.pool import tenant_transaction
 from tests.retrieval.query.asking import answered, ask, changed, sent_to
 from tests.retrieval.query.conftest import with_model
 
@@ -37,6 +38,15 @@ async def test_a_second_answer_comes_from_the_cache_and_says_so(asker, mock_url)
     assert second["citations"] == first["citations"]
     assert second["cached_at"]
     assert second["model"] == MODEL
+
+
+async def test_both_traces_keep_the_prompt_as_it_was_sent(asker, mock_url):
+    ids = [(await answered(asker))["id"] for _ in range(2)]
+    (sent,) = await sent_to(mock_url)
+    async with tenant_transaction(asker.tenant) as connection:
+        query = "SELECT prompt FROM retrieval_querytrace WHERE id = ANY(%s)"
+        rows = await (await connection.execute(query, [ids])).fetchall()
+    assert [row["prompt"] for row in rows] == [sent["messages"]] * 2
 
 
 async def test_what_it_cost_then_is_saved_now(asker):

@@ -20,6 +20,7 @@ from retrieval.query.searching import search_documents
 from tenants.config import PriceOverride
 from tenants.pool import pool_statistics
 from tests.documents import DOCUMENTS, upload_and_index
+from tests.retrieval.query.asking import changed
 from tests.retrieval.query.conftest import with_model
 
 pytestmark = pytest.mark.usefixtures("loop_resources")
@@ -93,6 +94,17 @@ async def test_a_search_explains_every_candidate(everything):
     assert body["hits"][0]["keyword_place"] in {1, 2}
     assert [span["kind"] for span in body["spans"]] == ["embed", "search"]
     assert len({hit["chunk_id"] for hit in candidates}) == len(candidates) == 7
+
+
+async def test_a_search_says_how_near_the_best_passage_is_to_what_is_needed(everything):
+    strict = changed(everything, min_similarity=0.2)
+    near = await search_documents(strict, SearchRequest(QUESTION, explain=True))
+    far = await search_documents(strict, SearchRequest("Volcanoes on Io?", explain=True))
+    assert near["hits"]
+    assert near["evidence"]["best"] >= near["evidence"]["needed"] > 0.2
+    assert not far["hits"]
+    assert far["evidence"]["best"] < far["evidence"]["needed"] == near["evidence"]["needed"]
+    assert far["evidence"]["by"] == "evidence"
 
 
 async def test_a_plain_search_has_the_contracts_keys_alone(everything):

@@ -4,7 +4,13 @@ import pytest
 from django.test import Client, RequestFactory
 from django.urls import resolve, reverse
 
-from tenants.navigation import ADMIN_PAGES, MEMBER_PAGES, OPERATOR_PAGES, navigation
+from tenants.navigation import (
+    ADMIN_PAGES,
+    MEMBER_PAGES,
+    OPERATOR_PAGES,
+    QUALITY_PAGES,
+    navigation,
+)
 from tenants.services import add_member
 from tests.tenants.conftest import PASSWORD
 
@@ -15,7 +21,7 @@ def links_of(client: Client, url: str) -> list[str]:
 
 
 def test_every_link_of_the_navigation_leads_to_a_page():
-    for _, _, suffix in (*MEMBER_PAGES, *ADMIN_PAGES):
+    for _, _, suffix in (*MEMBER_PAGES, *QUALITY_PAGES, *ADMIN_PAGES):
         assert resolve(f"/t/some-tenant/{suffix}")
     for _, _, suffix in OPERATOR_PAGES:
         assert resolve(f"/operator/{suffix}")
@@ -25,9 +31,9 @@ def test_every_link_of_the_navigation_leads_to_a_page():
     ("name", "sees"),
     [
         ("member", [*MEMBER_PAGES]),
-        ("admin", [*MEMBER_PAGES, *ADMIN_PAGES]),
-        ("owner", [*MEMBER_PAGES, *ADMIN_PAGES]),
-        ("operator", [*MEMBER_PAGES, *ADMIN_PAGES, *OPERATOR_PAGES]),
+        ("admin", [*MEMBER_PAGES, *QUALITY_PAGES, *ADMIN_PAGES]),
+        ("owner", [*MEMBER_PAGES, *QUALITY_PAGES, *ADMIN_PAGES]),
+        ("operator", [*MEMBER_PAGES, *QUALITY_PAGES, *ADMIN_PAGES, *OPERATOR_PAGES]),
     ],
 )
 def test_navigation_follows_the_role(shared_cast, name, sees):

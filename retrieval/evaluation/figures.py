@@ -45,6 +45,11 @@ class Figure:
         return "" if not self.change else "+" if self.change > 0 else "−"
 
     @property
+    def points(self) -> str:
+        """Of a change of a share: what percentages differ by."""
+        return f"{100 * float(abs(self.change or 0)):.1f}".removesuffix(".0")
+
+    @property
     def size(self) -> float | Decimal | None:
         return None if self.change is None else abs(self.change)
 

@@ -92,7 +92,8 @@ function placesThatFit(chart, { levels, labels }) {
   chart.ctx.font = font();
   const found = levels.find((level) => level.length * widest(level) <= room);
   if (found) return found;
-  const last = levels[levels.length - 1];
+  // Names have no levels: as many of them as fit.
+  const last = levels[levels.length - 1] ?? labels.map((_, place) => place);
   const stride = Math.ceil((last.length * widest(last)) / room);
   return last.filter((_, place) => place % stride === 0);
 }

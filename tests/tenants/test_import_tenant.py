@@ -24,18 +24,29 @@ from django.db import connection, connections
 
 from ragadmin.errors import Conflict, InvalidRequest
 from ragadmin.installation import PROJECT_DIR
+from retrieval.evaluation.runs import begin_evaluation
 from retrieval.indexing.index import index_next_batch
-from retrieval.models import Chunk, Document, Feedback, QueryTrace, Source, TermFrequency
+from retrieval.models import (
+    Chunk,
+    Document,
+    Evaluation,
+    Feedback,
+    GoldenQuestion,
+    QueryTrace,
+    Source,
+    TermFrequency,
+)
 from retrieval.providers.embedders import get_embedder
 from retrieval.query.answer import answer
 from retrieval.query.request import AnswerRequest, SearchRequest
 from retrieval.query.search import search
+from retrieval.services.golden import add_golden_question
 from tenants.archive import import_ as import_module, reading
 from tenants.archive.manifest import ArchiveError
 from tenants.context import tenant_context
 from tenants.isolation.levels import LEVELS
 from tenants.leftovers import sweep_files
-from tenants.models import AuditEvent, DocumentJob, Membership, Provider, Tenant
+from tenants.models import AuditEvent, DocumentJob, EvaluationJob, Membership, Provider, Tenant
 from tenants.pool import close_pool, tenant_transaction
 from tenants.removal import remove_tenant
 from tenants.storage import file_keys, local_path, mark_leftover, marked_leftovers
@@ -63,6 +74,7 @@ def level(request):
 def archive(django_db_setup, django_db_blocker, tmp_path_factory):
     """Of a tenant that is not there any more. For tests that only read it."""
     with django_db_blocker.unblock():
+        new_tenant("partition")  # makes the pool, which stays; the archive's own makes the other
         tenant = filled_tenant("shared")
         path = export(tenant, tmp_path_factory.mktemp("archive"))
         remove_tenant(tenant=tenant, actor=None)
@@ -570,3 +582,16 @@ def test_the_command_imports_and_tells(archive):
 def test_the_command_tells_in_one_line_what_is_wrong(tmp_path):
     with pytest.raises(CommandError, match="There is no file"):
         call_command("import_tenant", str(tmp_path / "no.zip"))
+
+
+def test_golden_questions_come_along_and_an_evaluation_under_way_is_over(tmp_path):
+    tenant = new_tenant("shared")
+    with tenant_context(tenant):
+        add_golden_question(question="Who?", access_levels=["public"], created_by="tester")
+        begin_evaluation(trigger="hand", created_by="tester")
+    copy = import_(export(tenant, tmp_path), slug=new_slug()).tenant
+    with tenant_context(copy):
+        assert GoldenQuestion.objects.get().question == "Who?"
+        assert [run.status for run in Evaluation.objects.all()] == ["cancelled"]
+    assert copy.evaluation_due_at
+    assert not EvaluationJob.objects.filter(tenant=copy).exists()

@@ -104,7 +104,7 @@ def _described(told: Told, now: datetime) -> dict[str, Any]:
         "event": told.event,
         "level": "ok" if told.event == "resolved" else alert.level,
         "rule": {"id": str(rule.pk), "name": rule.name, "condition": condition(rule)},
-        "tenant": {"slug": tenant.slug, "name": tenant.name} if tenant else None,
+        "tenant": _named(tenant) if tenant else None,
         "metric": {"key": metric.key, "label": metric.label, "unit": metric.unit},
         "value": alert.value,
         "worst_value": alert.worst_value,
@@ -117,6 +117,11 @@ def _described(told: Told, now: datetime) -> dict[str, Any]:
         "url": link(alerts_path(tenant)),
         "traces_url": link(traces) if traces else None,
     }
+
+
+def _named(tenant: Tenant) -> dict[str, Any]:
+    """By the id its entries are found again when it is deleted (monitoring.alert_life)."""
+    return {"id": tenant.pk, "slug": tenant.slug, "name": tenant.name}
 
 
 def _subject(alerts: list[dict[str, Any]], more: int) -> str:

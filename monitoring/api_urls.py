@@ -12,5 +12,6 @@ urlpatterns = [
     path("alert-rules/<uuid:rule_id>/", alerts.RuleDetail.as_view()),
     path("alert-rules/<uuid:rule_id>/mute/", alerts.RuleMute.as_view()),
     path("alerts/", alerts.AlertList.as_view()),
+    path("notifiers/", alerts.NotifierList.as_view()),
     path("alerts/<uuid:alert_id>/", alerts.AlertDetail.as_view()),
 ]

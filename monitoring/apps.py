@@ -21,6 +21,7 @@ class MonitoringConfig(AppConfig):
 
     def _watch(self) -> None:
         """What alerts need to know, and what tells of them."""
+        from monitoring.alert_life import register_alert_life
         from monitoring.alert_list import count_open
         from monitoring.alert_messages import write, write_test
         from monitoring.outbox import WRITERS
@@ -28,6 +29,7 @@ class MonitoringConfig(AppConfig):
         from retrieval.events import sync_listeners
         from tenants.navigation import COUNTS
 
+        register_alert_life()
         COUNTS["alerts/"] = count_open
         WRITERS.update(alerts=write, test=write_test)
         if note_sync not in sync_listeners:

@@ -23,7 +23,8 @@ from monitoring.alert_rules import (
     save_rule,
 )
 from monitoring.metrics import METRICS
-from monitoring.models import Alert, AlertRule
+from monitoring.models import Alert, AlertRule, Notifier
+from monitoring.notifier_settings import notifiers_of
 from monitoring.preview import preview_rule
 from ragadmin.drf import HasScope, Pages
 from ragadmin.errors import InvalidRequest, NotFound
@@ -120,6 +121,16 @@ class AlertSerializer(serializers.Serializer[Alert]):
 
     def get_traces(self, alert: Alert) -> str:
         return traces_path(alert, timezone.now())
+
+
+class NotifierSerializer(serializers.Serializer[Notifier]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(Notifier.Kind.choices)
+    target = serializers.CharField(help_text="Addresses; of a webhook the host only.")
+    sends_alerts = serializers.BooleanField()
+    sends_reports = serializers.BooleanField()
+    is_enabled = serializers.BooleanField()
 
 
 class EpisodeSerializer(serializers.Serializer[Any]):
@@ -226,6 +237,15 @@ class RuleMute(AlertView):
         minutes = read(MuteSerializer, request)["minutes"]
         mute(rule, minutes, owner=owner, actor=actor_of(request))
         return self.show_rule(rule)
+
+
+class NotifierList(AlertView):
+    @extend_schema(
+        operation_id="notifiers_list", parameters=PAGES, responses=NotifierSerializer(many=True)
+    )
+    def get(self, request: Request) -> Response:
+        """By name, without addresses of webhooks and secrets. They are made in the console."""
+        return self.paged(notifiers_of(self.owner), NotifierSerializer)
 
 
 class AlertList(AlertView):

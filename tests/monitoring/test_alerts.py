@@ -189,13 +189,15 @@ def test_alerts_end_quietly_when_the_rule_is_disabled_or_the_tenant_suspended(te
 
 def test_a_deleted_tenant_takes_its_rules_and_alerts_with_it():
     (tenant,) = make_tenants(1)
-    rule = make_rule(None, each_tenant=True)
+    rule, operators = make_rule(None, each_tenant=True), make_notifier()
     own, notifier = make_rule(tenant), make_notifier(tenant)
     used(tenant, errors=40)
     evaluate_rules(NOON)
     pk = tenant.pk
+    assert told(operators) == [("opened", tenant.slug)]
     assert remove_tenant(tenant=tenant, actor=None).is_complete
     evaluate_rules(NOON + minutes(1))
+    assert told(operators) == [], "no message speaks of it any more"
     assert not Alert.objects.filter(tenant_id=pk).exists()
     assert not AlertRule.objects.filter(pk=own.pk).exists()
     assert not type(notifier).objects.filter(pk=notifier.pk).exists()

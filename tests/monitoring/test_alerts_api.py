@@ -87,6 +87,10 @@ def test_nobody_reaches_another_tenants_rules_alerts_or_notifiers(tenants):
         ("post", f"{RULES}{theirs.pk}/mute/", {"minutes": 5}),
     ):
         assert send(client, method, path, body).status_code == 404
+    assert client.get("/api/v1/notifiers/").json()["results"] == []
+    assert (
+        str(notifier.pk) in client_of(neighbour, "admin").get("/api/v1/notifiers/").content.decode()
+    )
     stolen = send(client, "post", RULES, NEW | {"notifiers": [str(notifier.pk)]})
     assert stolen.json()["error"]["extra"]["field"] == "notifiers"
     widened = send(client, "post", RULES, NEW | {"each_tenant": True})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
+from django.utils import timezone
 
 from ragadmin.errors import RagadminError
 from retrieval.demo import HANDBOOK, LOADED, PYTHON_REFERENCE
@@ -26,13 +28,16 @@ log = structlog.get_logger("ragadmin.simulation")
 ASKED = "demo.asked"
 SLUGS = (HANDBOOK, PYTHON_REFERENCE)
 QUESTIONS = 200
+# An installation that has been used for longer has figures of its own.
+LATEST = timedelta(days=1)
 # Some four minutes, of which a question takes a twentieth of one processor.
 RATE = 0.9
 
 
 def is_wanted() -> bool:
-    """Once in an installation that has the demo tenants."""
-    events = AuditEvent.objects.filter(action__in=[LOADED, ASKED])
+    """Once, in an installation that was just given the demo tenants."""
+    since = timezone.now() - LATEST
+    events = AuditEvent.objects.filter(action__in=[LOADED, ASKED], at__gte=since)
     return set(events.values_list("action", flat=True)) == {LOADED}
 
 

@@ -82,7 +82,7 @@ class Command(RagadminCommand):
         self._line("rated", f"{tally.ratings['up']} up, {tally.ratings['down']} down")
         self._line("duration", f"p50 {_ms(tally.duration(0.5))}, p95 {_ms(tally.duration(0.95))}")
         unknown = f" and {tally.unpriced} answers of unknown price" if tally.unpriced else ""
-        self._line("cost", f"${tally.cost_usd:f}{unknown}")
+        self._line("cost", f"${tally.cost_usd:,.6f}{unknown}")
         for what, codes in (("refused", tally.refused), ("errors", tally.errors)):
             if codes:
                 found = ", ".join(f"{count} {code}" for code, count in codes.items())

@@ -119,7 +119,7 @@ class AnswerListView(TenantAPIView):
     def get(self, request: Request) -> Response:
         """Newest first, the filters as on the traces page. A key without the scope admin sees the
         answers it asked for itself. `count` is null where there are more than 1,000."""
-        found = _filtered(_own(self.caller), request, self.caller)
+        found = _filtered(_own(self.caller).defer("prompt"), request, self.caller)
         count = found.values("pk")[: MOST_COUNTED + 1].count()
         page = read_page(found, request.query_params, _page_size(request))
         views = view_traces(page.traces, self.caller.access_levels)

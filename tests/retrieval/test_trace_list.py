@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from types import SimpleNamespace
+
 import pytest
 from django.db import connection
 from django.db.models import F
@@ -126,6 +129,25 @@ def crowded(django_db_setup, django_db_blocker):
         with connections["owner"].cursor() as cursor:
             cursor.execute(f"VACUUM ANALYZE {tenant.schema_name}.retrieval_querytrace")
         yield tenant
+
+
+def test_traces_of_before_are_found_by_words_documents_askers_and_ratings(tenant):
+    migration = import_module("retrieval.migrations.0004_monitoring")
+    document = make_document(tenant)
+    trace = make_trace(tenant, question="Which zeppelin?", hits=[hit(document)], asked_by="Ann")
+    make_trace(tenant, question="Still running?", status="running")
+    with tenant_context(tenant):
+        Feedback.objects.create(trace=trace, rating="down")
+        QueryTrace.objects.update(terms=None, rating="")
+        migration.make_old_traces_findable(None, SimpleNamespace(connection=connection))
+        for query in (
+            {"q": "zeppelins"},
+            {"document": document.pk},
+            {"asked_by": "Ann"},
+            {"rating": "down"},
+        ):
+            found = TraceFilter(query).apply(QueryTrace.objects.all())
+            assert [one.pk for one in found] == [trace.pk], query
 
 
 def test_a_rating_is_found_again_and_so_is_its_change(tenant):

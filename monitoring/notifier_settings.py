@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from monitoring import outbox
@@ -33,6 +33,7 @@ MOST_ADDRESSES = 20
 LONGEST_URL = 2000
 # In an hour, for all notifiers of an owner: a test goes to addresses that nobody has checked.
 MOST_TESTS = 30
+NAME_TAKEN = "Another notifier has this name."
 FIELDS = ("name", "sends_alerts", "sends_reports", "is_enabled")
 
 
@@ -72,7 +73,11 @@ def save_notifier(
     if notifier is None and saved.kind == Notifier.Kind.WEBHOOK:
         secret = new_secret()
         saved.secret_encrypted = encrypt(secret)
-    saved.save()
+    try:
+        with transaction.atomic():
+            saved.save()
+    except IntegrityError:
+        raise _wrong("name", NAME_TAKEN) from None
     _record("created" if notifier is None else "changed", saved, actor)
     return saved, secret
 
@@ -159,7 +164,7 @@ def _check_name(notifier: Notifier) -> None:
         raise _wrong("name", "Give the notifier a name.")
     others = Notifier.objects.filter(tenant=notifier.tenant_id, name=notifier.name)
     if others.exclude(pk=notifier.pk).exists():
-        raise _wrong("name", "Another notifier has this name.")
+        raise _wrong("name", NAME_TAKEN)
 
 
 def _check_room(owner: Tenant | None) -> None:

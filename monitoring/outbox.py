@@ -4,6 +4,7 @@ at least once: receivers know a repetition by the message's id."""
 from __future__ import annotations
 
 import random
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,6 +28,7 @@ log = structlog.get_logger(__name__)
 
 # By Notification.event: makes the message when it is sent; None when there is nothing left to tell.
 WRITERS: dict[str, Callable[[Notification], Message | None]] = {}
+_turn = threading.Lock()
 AT_ONCE = 8
 LOOK_AT = 50
 # Longer than any sender takes. Whoever died with a message in hand is followed by another.
@@ -57,7 +59,17 @@ def store(notifiers: Sequence[Notifier], event: str, payloads: Sequence[dict[str
 
 
 def send_due(now: datetime | None = None) -> int:
-    """How many were tried. One message of a notifier at a time, so that one who hangs holds up nobody."""
+    """How many were tried. One message of a notifier at a time, so that one who hangs holds up nobody;
+    and one turn of a process at a time, so that those who hang do not take all of its threads."""
+    if not _turn.acquire(blocking=False):
+        return 0
+    try:
+        return _send_due(now)
+    finally:
+        _turn.release()
+
+
+def _send_due(now: datetime | None) -> int:
     tried, began = 0, timezone.now()
     while timezone.now() - began < TURN:
         claimed = _claim(now or timezone.now())

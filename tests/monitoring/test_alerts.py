@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from monitoring.alerts import evaluate_rules
 from monitoring.models import Alert, AlertMute, AlertRule
@@ -22,6 +23,7 @@ from tests.monitoring.alerting import (
     told,
     used,
 )
+from tests.monitoring.ledger import add_metrics, roll_up_all
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +66,20 @@ def test_an_alert_is_opened_told_and_resolved_exactly_once(tenant):
         evaluate_rules(NOON + minutes(minute))
     assert alerts_of(rule) == [("alert", False)]
     assert told(notifier) == [("opened", tenant.slug), ("resolved", tenant.slug)]
+
+
+def test_what_is_measured_reaches_the_watch_of_the_tenant_and_of_the_fleet(tenant):
+    slow = {"metric": "p99_latency", "alert_threshold": 5000, "window_minutes": 15}
+    own, fleet = make_rule(tenant, **slow), make_rule(None, **slow)
+    now = timezone.now()
+    add_metrics(tenant.pk, now, 50, duration_ms=60_000.0)
+    roll_up_all()
+    evaluate_rules(now + minutes(1))
+    for rule in (own, fleet):
+        assert alerts_of(rule) == [("alert", True)]
+    alert = Alert.objects.get(rule=own)
+    assert alert.count == 50
+    assert alert.value == pytest.approx(60_000, rel=0.01)
 
 
 def test_two_who_watch_at_the_same_time_open_one_alert(tenant):

@@ -81,7 +81,7 @@ class ReviewRow:
 
     @property
     def is_waiting(self) -> bool:
-        return self.feedback.diagnosed_at is None and self.feedback.status == Feedback.Status.OPEN
+        return self.feedback.diagnosed_at is None
 
     @property
     def is_being_asked(self) -> bool:

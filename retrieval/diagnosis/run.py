@@ -74,8 +74,8 @@ def diagnose_waiting(tenant: Tenant) -> int:
 
 
 def _undiagnosed() -> Sequence[UUID]:
-    waiting = Feedback.objects.filter(rating=Feedback.Rating.DOWN, status=Feedback.Status.OPEN)
-    newest = waiting.filter(diagnosed_at=None).order_by("-created_at")
+    waiting = Feedback.objects.filter(rating=Feedback.Rating.DOWN, diagnosed_at=None)
+    newest = waiting.order_by("-created_at")
     return list(newest.values_list("trace_id", flat=True)[: MOST_AT_ONCE + 1])
 
 

@@ -58,7 +58,7 @@ def resolve(trace_ids: Sequence[UUID], status: str, *, by: str) -> dict[UUID, st
 def diagnose_again(trace_id: UUID) -> None:
     """In the background. Raises NotFound."""
     find_thumbs_down(trace_id)
-    Feedback.objects.filter(trace_id=trace_id).update(**UNDIAGNOSED, status=Feedback.Status.OPEN)
+    Feedback.objects.filter(trace_id=trace_id).update(**UNDIAGNOSED)
     tenant_id = current_tenant().id
     transaction.on_commit(lambda: hint_diagnosis(tenant_id))
 

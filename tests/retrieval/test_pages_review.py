@@ -200,6 +200,15 @@ def test_a_rating_that_changes_is_open_and_undiagnosed_again(shop, people, lost)
     assert feedback_of(shop, trace_id).status == "fixed"
 
 
+def test_diagnosing_again_leaves_what_was_decided(shop, people, lost):
+    trace_id = lost("What whistles?", "not_in_corpus")
+    post(shop, people["owner"], f"{trace_id}/status/", status="fixed")
+    post(shop, people["owner"], f"{trace_id}/diagnose/")
+    assert "searched again, at every level" in page(shop, people["owner"], f"{trace_id}/")
+    found = feedback_of(shop, trace_id)
+    assert (found.status, found.diagnosed_at) == ("fixed", None)
+
+
 def test_the_list_takes_as_many_queries_however_much_was_rated(
     shop, people, lost, django_assert_max_num_queries
 ):

@@ -98,7 +98,8 @@ def _readings(
     if metric.read is not None:
         yield from _failed_syncs(tenant_id, start, end, rule.window_minutes)
         return
-    for at, sums in recent.series(tenant_id, start, end, rule.window_minutes):
+    histograms = [metric.histogram] if metric.histogram else []
+    for at, sums in recent.series(tenant_id, start, end, rule.window_minutes, histograms):
         yield at, metric.of(sums)
 
 

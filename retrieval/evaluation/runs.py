@@ -93,8 +93,8 @@ def list_runs() -> QuerySet[Evaluation]:
 
 
 def find_run(run_id: UUID) -> Evaluation:
-    """Raises NotFound."""
-    run = Evaluation.objects.filter(id=run_id).first()
+    """Its results are read when they are asked for: a page that waits needs none. Raises NotFound."""
+    run = list_runs().filter(id=run_id).first()
     if run is None:
         raise NotFound("There is no such evaluation.")
     return run

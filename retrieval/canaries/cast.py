@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from retrieval.canaries.calls import Browser, Reply, call_hot, new_client
 from retrieval.canaries.corpus import ACCESS_LEVELS, prepare_canaries
+from retrieval.canaries.watched import make_watched
 from retrieval.query.lifespan import close_all
 from tenants.access import caller_of_key
 from tenants.config import Caller
@@ -80,6 +81,7 @@ class Cast:
     problems: dict[str, str] = field(default_factory=dict)
     owners: dict[int, Visitor] = field(default_factory=dict)
     outsiders: dict[int, Visitor] = field(default_factory=dict)
+    watched: dict[int, dict[str, str]] = field(default_factory=dict)
     kept: dict[Any, Any] = field(default_factory=dict)
 
     def hot(self, *args: Any, **kwargs: Any) -> Reply:
@@ -129,6 +131,7 @@ class Cast:
             "conversation_id": canary.conversation_id,
             "member_id": owner.member_id,
             "key_id": owner.key_id,
+            **self.watched[canary.tenant.pk],
         }
         return Target(
             tenant=canary.tenant,
@@ -151,6 +154,8 @@ def assemble() -> Iterator[Cast]:
             for canary in cast.canaries:
                 cast.owners[canary.tenant.pk] = _visitor(canary.tenant, "owner", ACCESS_LEVELS)
                 cast.outsiders[canary.tenant.pk] = _visitor(canary.tenant, "admin", ("public",))
+                word = canary.documents[ACCESS_LEVELS[0]].word
+                cast.watched[canary.tenant.pk] = make_watched(canary.tenant, word)
             yield cast
         finally:
             runner.run(close_all())

@@ -21,18 +21,22 @@ if TYPE_CHECKING:
 
 API, PAGES = "API", "Pages"
 API_ROOT, PAGE_ROOT = "api/v1/", "t/<slug:slug>/"
-LISTS = ("documents/", "sources/", "sync-runs/", "golden-questions/")
+LISTS = (
+    "documents/", "sources/", "sync-runs/", "golden-questions/", "alert-rules/", "alerts/",
+    "alerts/rules/", "alerts/notifiers/",
+)  # fmt: skip
 ACTIONS = tuple(
     f"{name}/"
     for name in (
-        "retry", "delete", "feedback", "status", "again", "diagnose", "golden", "sync", "pause", "resume", "confirm", "cancel", "undo", "save",
+        "retry", "delete", "feedback", "status", "again", "diagnose", "golden", "sync", "pause", "resume",
+        "confirm", "cancel", "undo", "save", "mute", "enabled", "test", "secret",
     )
 )  # fmt: skip
 # What an answer cost and how it was made, without a word of the documents.
 FIGURES = ("traces/<uuid:trace_id>/turn/",)
 # These are for operators: every visitor of a tenant is refused, its own owner too.
 ADMIN_ROOT = "django-admin/"
-OPERATOR_ROOTS = ("api/v1/tenants/", "operator/", ADMIN_ROOT)
+OPERATOR_ROOTS = ("api/v1/tenants/", "operator/", "metrics", ADMIN_ROOT)
 # No tenant's data: probes of life, signing in, the API's own description, whatever is unknown.
 OPEN_ROOTS = ("healthz", "readyz", "accounts/", "api/schema/", "api/docs/", "^api/")
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -44,9 +48,12 @@ INSTALLATION_IDS = {
     "object_id": 1,
     "content_type_id": 1,
     "day": "",
+    "chart": "costs",
 }
 # Of things that a person may not see without its access level.
 LEVELLED = frozenset({"document_id", "source_id", "run_id", "question_id"})
+# Named with the word of a canary, and with nothing of its documents in them.
+WATCHED = frozenset({"rule_id", "alert_id", "notifier_id"})
 # What the route wants to read before it looks for the id.
 BODIES: dict[str, Any] = {"answers/<uuid:answer_id>/feedback/": {"rating": "up"}}
 QUERIES = {"sync-runs/<uuid:run_id>/paths/": "?kind=added"}
@@ -134,8 +141,8 @@ def _tenant_door(section: str, route: Route) -> Door:
 
 
 def _holds_documents(route: Route) -> bool:
-    """Lists, a document, a source, a run, an answer: its owner sees the word there."""
-    names = {*LEVELLED, "answer_id", "trace_id", "evaluation_id"}
+    """Lists, a document, a source, a run, an answer, a rule: its owner sees the word there."""
+    names = {*LEVELLED, *WATCHED, "answer_id", "trace_id", "evaluation_id"}
     is_list = route.address in {root + name for root in (API_ROOT, PAGE_ROOT) for name in LISTS}
     is_without = route.address.endswith((*ACTIONS, *FIGURES))
     return is_list or (bool(names & set(route.parameters)) and not is_without)

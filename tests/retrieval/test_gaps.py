@@ -99,9 +99,14 @@ def test_each_question_is_in_one_group_around_the_one_with_most_others_near():
 def test_the_page_groups_ignores_and_undoes(shop, unanswered):
     trace = unanswered("Is there a sauna?")
     owner, address = sign_in(shop), f"/t/{shop.slug}/feedback/gaps/"
-    assert "Is there a sauna?" in owner.get(address).content.decode()
+
+    def shown(query="", **headers):
+        return owner.get(f"{address}{query}", headers=headers).content.decode()
+
+    assert "are being grouped" in shown()
+    assert "Is there a sauna?" in shown(**{"HX-Request": "true", "HX-Target": "gaps"})
     owner.post(f"{address}ignore/", {"id": str(trace.pk), "ignored": "1"})
-    assert "No document is missing" in owner.get(address).content.decode()
-    assert "Is there a sauna?" in owner.get(f"{address}?ignored=1").content.decode()
+    assert "No document is missing" in shown("?now=1")
+    assert "Is there a sauna?" in shown("?now=1&ignored=1")
     owner.post(f"{address}ignore/", {"id": ["x", str(trace.pk)], "ignored": "0"})
-    assert "Is there a sauna?" in owner.get(address).content.decode()
+    assert "Is there a sauna?" in shown("?now=1")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import sync_playwright
@@ -34,13 +35,33 @@ ASKED = (
     ("What does the error code no_text mean?", "", ""),
     ("How many documents fit into one tenant?", "down", "The manual does not say."),
 )
+# What answers are measured by: questions and the page of the manual that has to be found.
+GOLDEN = (
+    ("How do I connect a local model server?", "docs/model-endpoints.md"),
+    ("Which roles may upload documents?", "docs/tenant-admin.md"),
+    ("Is PgBouncer in transaction mode safe?", "docs/deployment.md"),
+    ("How long does a revoked API key go on working?", "docs/security.md"),
+    ("Which header carries the request id?", "docs/operator.md"),
+)
 PAGES = {
     "overview": f"/t/{TENANT}/",
     "documents": f"/t/{TENANT}/documents/",
     "traces": f"/t/{TENANT}/traces/",
     "keys": f"/t/{TENANT}/keys/",
+    "dashboard": f"/t/{TENANT}/dashboard/",
+    "feedback": f"/t/{TENANT}/feedback/",
+    "evaluation": f"/t/{TENANT}/evaluation/",
+    "alerts": f"/t/{TENANT}/alerts/rules/",
+    "report": f"/t/{TENANT}/reports/{{today}}/",
     "operator": "/operator/",
+    "tenants": "/operator/tenants/",
 }
+# These have many bars: seen in both themes.
+DARK_TOO = ("dashboard",)
+# The demo's questions are asked after the first start, and summed up ten seconds later at most.
+LONGEST_WAIT = 300
+DEMO_QUESTIONS = 60
+SCOPES = "query,ingest,admin"
 SYSTEM_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -65,8 +86,10 @@ def find_browser() -> str | None:
 
 
 def furnish(installation: Installation) -> None:
-    """Waits for the demo's documents, then asks and rates a few questions."""
-    key = installation.manage("create_api_key", TENANT, "--name", "Help desk")["key"]
+    """Waits for the demo's documents, then asks, rates and evaluates a few questions."""
+    key = installation.manage("create_api_key", TENANT, "--name", "Help desk", "--scopes", SCOPES)[
+        "key"
+    ]
     deadline = time.monotonic() + 180
     while any(count(installation, key, status) for status in ("queued", "indexing")):
         if time.monotonic() > deadline:
@@ -77,6 +100,25 @@ def furnish(installation: Installation) -> None:
         if rating:
             path = f"/api/v1/answers/{answer['id']}/feedback/"
             installation.ask(path, key, {"rating": rating, "comment": comment})
+    for question, path in GOLDEN:
+        golden = {"question": question, "expected_paths": [path]}
+        installation.ask("/api/v1/golden-questions/", key, golden)
+    installation.manage("evaluate", TENANT)
+    wait_for_figures(installation, key)
+
+
+def wait_for_figures(installation: Installation, key: str) -> None:
+    """Until the demo's questions are in the figures."""
+    deadline = time.monotonic() + LONGEST_WAIT
+    path = "/api/v1/usage/?range=24h"
+    while asked(installation.call("GET", path, key)) < DEMO_QUESTIONS:
+        if time.monotonic() > deadline:
+            raise RuntimeError("The demo's questions were not asked and summed up in time.")
+        time.sleep(2)
+
+
+def asked(usage: dict[str, Any]) -> int:
+    return sum(point["questions"] for point in usage["series"])
 
 
 def count(installation: Installation, key: str, status: str) -> int:
@@ -94,10 +136,12 @@ def take_all(browser: Browser, installation: Installation) -> None:
         page = context.new_page()
         sign_in(page, installation, suffix)
         ask(page, suffix)
+        today = datetime.now(UTC).date().isoformat()
+        for name, path in PAGES.items():
+            if not suffix or name in DARK_TOO:
+                page.goto(path.format(today=today))
+                take(page, f"{name}{suffix}")
         if not suffix:
-            for name, path in PAGES.items():
-                page.goto(path)
-                take(page, name)
             take_trace(page)
         context.close()
 

@@ -31,6 +31,10 @@ PAGES = (
     "playground/compare/",
     "bench/",
     "traces/",
+    "alerts/",
+    "alerts/rules/",
+    "alerts/rules/new/",
+    "alerts/notifiers/",
     "document",
     "trace",
 )

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 
-from monitoring.alert_words import span
+from monitoring.alert_words import every, span
 from monitoring.metrics import FLEET, METRICS, TENANT
 from monitoring.models import AlertRule, Notifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from tenants.models import Tenant
 
@@ -50,8 +50,8 @@ class RuleForm(forms.Form):
         label="Is wrong when",
         choices=[("above", "above the threshold"), ("below", "below the threshold")],
     )
-    warning_threshold = forms.FloatField(label="Warning", required=False)
-    alert_threshold = forms.FloatField(label="Alert", required=False)
+    warning_threshold = forms.FloatField(label="Warning threshold", required=False)
+    alert_threshold = forms.FloatField(label="Alert threshold", required=False)
     window_minutes = forms.TypedChoiceField(label="Looks at the last", coerce=int, initial=60)
     minimum_count = forms.IntegerField(
         label="Least count",
@@ -90,7 +90,7 @@ class RuleForm(forms.Form):
             if each.scopes & scopes
         ]
         self.fields["window_minutes"].choices = _spans(WINDOWS, rule and rule.window_minutes)
-        again = _spans(RENOTIFY, rule and rule.renotify_minutes, "every ")
+        again = _spans(RENOTIFY, rule and rule.renotify_minutes, every)
         self.fields["renotify_minutes"].choices = [(0, "never"), *again]
         tell: Any = self.fields["notifiers"]
         tell.queryset = Notifier.objects.filter(tenant=self.owner)
@@ -160,7 +160,9 @@ def _scale(metric: str) -> int:
     return 100 if metric in METRICS and METRICS[metric].unit == "share" else 1
 
 
-def _spans(offered: Iterable[int], own: int | None, before: str = "") -> list[tuple[int, str]]:
+def _spans(
+    offered: Iterable[int], own: int | None, words: Callable[[int], str] = span
+) -> list[tuple[int, str]]:
     """With the rule's own, which the API may have set to any."""
     minutes = {*offered, own} if own else set(offered)
-    return [(each, before + span(each)) for each in sorted(minutes)]
+    return [(each, words(each)) for each in sorted(minutes)]

@@ -67,5 +67,9 @@ def span(minutes: int) -> str:
     return f"{minutes} minute{'' if minutes == 1 else 's'}"
 
 
+def every(minutes: int) -> str:
+    return "every " + span(minutes).removeprefix("1 ")
+
+
 def _short(value: float) -> str:
     return f"{value:,.2f}".rstrip("0").rstrip(".") if abs(value) < 100 else f"{value:,.0f}"

@@ -23,7 +23,7 @@ from monitoring.alert_rules import (
     save_rule,
     set_enabled,
 )
-from monitoring.alert_words import condition, figure, span
+from monitoring.alert_words import condition, every, figure, span
 from monitoring.metrics import METRICS, read_now
 from monitoring.preview import DAYS, preview_rule
 from monitoring.preview_chart import preview_chart
@@ -182,7 +182,7 @@ def _row(rule: AlertRule, place: Place, still_open: int, until: datetime | None)
         label=metric.label,
         condition=condition(rule),
         least=f"from {rule.minimum_count:,} {metric.counted}" if rule.minimum_count > 1 else "",
-        again=f"told again every {span(rule.renotify_minutes)}" if rule.renotify_minutes else "",
+        again=f"told again {every(rule.renotify_minutes)}" if rule.renotify_minutes else "",
         open=still_open,
         muted_until=until,
         is_own=place.owner is None or rule.tenant == place.owner,

@@ -123,19 +123,25 @@ def _claim(now: datetime) -> list[Notification]:
 
 
 def _pack(notification: Notification, now: datetime | None) -> Parcel | None:
-    notifier = notification.notifier
-    reason = _why_not(notifier) or GONE
+    """None: it cannot be sent, and that is stored."""
+    error = NotifierError(_why_not(notification) or GONE, permanent=True)
     try:
-        message = None if reason != GONE else WRITERS[notification.event](notification)
+        message = None if error.message != GONE else WRITERS[notification.event](notification)
         if message is not None:
-            return Parcel(notification, message, target_of(notifier, now))
-    except RagadminError as error:
-        reason = error.message
-    _note(notification, NotifierError(reason, permanent=True), now or timezone.now())
+            return Parcel(notification, message, target_of(notification.notifier, now))
+    except RagadminError as refused:
+        error = NotifierError(refused.message, permanent=True)
+    except Exception as broken:
+        log.exception("a message could not be written", what=notification.event)
+        error = NotifierError(f"It could not be written ({type(broken).__name__}).")
+    _note(notification, error, now or timezone.now())
     return None
 
 
-def _why_not(notifier: Notifier) -> str:
+def _why_not(notification: Notification) -> str:
+    notifier = notification.notifier
+    if notification.event not in WRITERS:
+        return f"This version does not know what a message about {notification.event} says."
     if not notifier.is_enabled:
         return "The notifier is disabled."
     if notifier.tenant and notifier.tenant.status == Tenant.Status.SUSPENDED:

@@ -186,3 +186,19 @@ def test_nothing_is_sent_for_a_notifier_that_was_disabled_meanwhile():
     Notifier.objects.filter(pk=notifier.pk).update(is_enabled=False)
     outbox.send_due()
     assert fresh(sent).last_error == "The notifier is disabled."
+
+
+def test_a_message_that_cannot_be_written_holds_up_no_other(monkeypatch):
+    def broken(_):
+        raise ValueError
+
+    monkeypatch.setitem(outbox.WRITERS, "report", broken)
+    with receiving(OK) as receiver:
+        notifiers = [make_notifier(kind="slack", url=receiver.url) for _ in range(3)]
+        written, unwritten, unknown = map(waiting, notifiers)
+        Notification.objects.filter(pk=unwritten.pk).update(event="report")
+        Notification.objects.filter(pk=unknown.pk).update(event="other")
+        outbox.send_due()
+    assert fresh(written).status == "sent"
+    assert (fresh(unwritten).status, fresh(unknown).status) == ("waiting", "failed")
+    assert fresh(unwritten).last_error == "It could not be written (ValueError)."

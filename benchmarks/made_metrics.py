@@ -67,3 +67,22 @@ def make_metrics(
             cursor.execute(FILL, values)
         if first % 1_000_000 == 0 and first:
             sys.stderr.write(f"{first:,} metrics made\n")
+
+
+def multiply_metrics(start: datetime, length: timedelta, times: int, windows: int) -> None:
+    """So many times the rows of that length of time, a window in a transaction."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM monitoring_querymetric LIMIT 0")
+        names = [column.name for column in cursor.description or () if column.name != "xid"]
+        new = {"id": "gen_random_uuid()", "asked_at": "asked_at + random() * %(window)s"}
+        values = ", ".join(new.get(name, name) for name in names)
+        for number in range(windows):
+            first = start + length * (number / windows)
+            cursor.execute(
+                f"INSERT INTO monitoring_querymetric ({', '.join(names)}) SELECT {values}"
+                " FROM monitoring_querymetric, generate_series(2, %(times)s)"
+                " WHERE asked_at >= %(first)s AND asked_at < %(first)s + %(window)s",
+                {"times": times, "first": first, "window": length / windows},
+            )

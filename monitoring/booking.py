@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from monitoring.deltas import SPENDING_SUMS, UNITS, USAGE_SUMS
+from monitoring.deltas import DELTA_SUMS, SPENDING_SUMS, UNITS, USAGE_SUMS
 from monitoring.histograms import PACKED, ZERO
 from monitoring.models import (
     DailySpending,
@@ -18,6 +18,8 @@ from monitoring.models import (
     HourlySpending,
     HourlyUsage,
     RecentUsage,
+    TenantDay,
+    TenantHour,
     TotalSpending,
     TotalUsage,
 )
@@ -51,6 +53,7 @@ class Table:
     sums: tuple[str, ...]
     histograms: tuple[str, ...] = ()
     has_day: bool = False
+    has_fleet: bool = True
 
     @property
     def name(self) -> str:
@@ -78,6 +81,11 @@ SPENDING_TABLES = (
     _spending(DailySpending, "day", DAY),
     _spending(TotalSpending, None, None),
 )
+COMPARED = ("questions", "hits", "errors", "unpriced", "up", "down", "cost_usd")
+TENANT_TABLES = (
+    Table(TenantHour, "hour", None, (), COMPARED, has_day=True, has_fleet=False),
+    Table(TenantDay, "day", None, (), COMPARED, has_fleet=False),
+)
 TENANT, FLEET = "tenant", "fleet"
 BOTH = (TENANT, FLEET)
 
@@ -101,7 +109,7 @@ def book(
     """Adds them to all rows that they belong to."""
     for table in tables:
         for scope in scopes:
-            if scope == FLEET or table.tenant_time:
+            if table.has_fleet if scope == FLEET else table.tenant_time:
                 _book(cursor, table, deltas, scope)
 
 
@@ -138,7 +146,8 @@ def _book(cursor: CursorWrapper, table: Table, deltas: Deltas, scope: str) -> No
             _merge(rows, found, [(place, held[number]) for place, *held in kept])
             for number, found in enumerate(deltas.histograms)
         ]
-    values = {name: _array(rows.sums[:, number]) for number, name in enumerate(table.sums)}
+    place = DELTA_SUMS.index if table.names != SPENDING_NAMES else SPENDING_SUMS.index
+    values = {name: _array(rows.sums[:, place(name)]) for name in table.sums}
     values |= {
         name: _bytes_array(each) for name, each in zip(table.histograms, packed, strict=True)
     }
@@ -157,14 +166,15 @@ def _add_up(table: Table, deltas: Deltas, scope: str) -> Rows:
         starts = slot - slot % table.fleet_step if table.fleet_step else np.zeros_like(slot)
         day = slot - slot % DAY
     chosen = np.flatnonzero(mask)
-    code = _codes(tenant[chosen], starts[chosen], deltas.label[chosen])
+    label = deltas.label if table.names else np.zeros(len(deltas), dtype=np.int64)
+    code = _codes(tenant[chosen], starts[chosen], label[chosen])
     _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
     sums = np.zeros((len(first), deltas.sums.shape[1]), dtype=np.int64)
     np.add.at(sums, inverse, deltas.sums[chosen])
     of_group = np.full(len(deltas), -1, dtype=np.int64)
     of_group[chosen] = inverse
     place = chosen[first]
-    return Rows(tenant[place], starts[place], day[place], deltas.label[place], sums, of_group)
+    return Rows(tenant[place], starts[place], day[place], label[place], sums, of_group)
 
 
 def _codes(*columns: Whole) -> Whole:
@@ -250,7 +260,7 @@ def _upsert(table: Table, scope: str) -> str:
     SELECT {", ".join(values)}
     FROM unnest({", ".join(f"%({name})s::{kind}[]" for name, kind in arrays)})
         AS k ({", ".join(name for name, _ in arrays)})
-    ON CONFLICT (tenant_id, starts_at, {", ".join(table.names)})
+    ON CONFLICT ({", ".join(["tenant_id", "starts_at", *table.names])})
     DO UPDATE SET {", ".join(added)}
     """  # noqa: S608 - names of columns
 

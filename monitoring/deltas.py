@@ -25,6 +25,8 @@ USD = ("cost_usd", "saved_cache_usd", "saved_routing_usd", "saved_compression_us
 VALUES = {"latency": "duration_ms", "first_token": "first_token_ms", "similarity": "similarity_avg"}
 LEDGER_COUNTS = tuple(name for name in COUNTS if name != "similarity_count")
 USAGE_SUMS = (*LEDGER_COUNTS, *USD, "similarity_sum", "similarity_count")
+# What usage is added up to: what the rows hold, and what is only in those that compare tenants.
+DELTA_SUMS = (*USAGE_SUMS, "hits")
 SPENDING_SUMS = ("calls", "input_tokens", "output_tokens", "cost_usd", "unpriced")
 # What a whole number in a sum is worth in its column.
 UNITS = dict.fromkeys(USD, NANO) | {"similarity_sum": TEN_THOUSANDTH}
@@ -74,6 +76,7 @@ SELECT {_KEYS.format(slot=_FIVE_MINUTES)},
     {", ".join(_amount_sql(f"m.{name}", NANO) for name in USD)},
     {_amount_sql("round(m.similarity_avg::numeric, 4)", TEN_THOUSANDTH, _SIMILAR)},
     coalesce(sum(m.sign) {_SIMILAR}, 0)::bigint,
+    coalesce(sum(m.sign * m.questions) FILTER (WHERE m.cache <> 'none'), 0)::bigint,
     {", ".join(_buckets_sql(VALUES[name]) for name in HISTOGRAMS)}
 {_FROM}
 GROUP BY {_GROUPED.format(slot=_FIVE_MINUTES)}, m.model, m.cache
@@ -124,7 +127,7 @@ class Deltas:
 
 def usage_deltas(rows: Sequence[tuple[Any, ...]]) -> Deltas:
     """Of rows of USAGE."""
-    return _deltas(rows, names=2, sums=len(USAGE_SUMS))
+    return _deltas(rows, names=2, sums=len(DELTA_SUMS))
 
 
 def spending_deltas(rows: Sequence[tuple[Any, ...]]) -> Deltas:

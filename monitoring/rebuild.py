@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from django.db import connection
 
-from monitoring.booking import FLEET, SPENDING_TABLES, TENANT, USAGE_TABLES
+from monitoring.booking import FLEET, SPENDING_TABLES, TENANT, TENANT_TABLES, USAGE_TABLES
 from monitoring.deltas import SPENDING_SUMS, USAGE_SUMS
 from monitoring.intake import FROM_TRACES
 from monitoring.models import DailyUsage, HourlyUsage, RecentUsage, RollupState
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-ALL_USAGE = (RecentUsage, *(table.model for table in USAGE_TABLES))
+ALL_USAGE = (RecentUsage, *(table.model for table in (*USAGE_TABLES, *TENANT_TABLES)))
 ALL_SPENDING = tuple(table.model for table in SPENDING_TABLES)
 # The tenant's days with anything in them. A day and a half after midnight is in the next day.
 DAYS = """
@@ -174,7 +174,7 @@ def _of_day(model: Any, day: Day) -> Any:
 
 def _delete_empty(day: Day) -> None:
     """Rows of the fleet of which nothing is left."""
-    for model in (*ALL_USAGE, *ALL_SPENDING):
+    for model in (RecentUsage, *(table.model for table in (*USAGE_TABLES, *SPENDING_TABLES))):
         sums = [each.name for each in model._meta.fields if each.name in NOTHING]  # noqa: SLF001
         rows = model.objects.filter(tenant_id=None, **{name: NOTHING[name] for name in sums})
         if not model.__name__.startswith("Total"):

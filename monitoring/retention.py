@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 from django.conf import settings
 
-from monitoring.models import HourlySpending, HourlyUsage, RecentUsage
+from monitoring.models import HourlySpending, HourlyUsage, RecentUsage, TenantHour
 from monitoring.partitions import drop_days, make_days
 from monitoring.rollups import RECENT_DAYS
 
@@ -23,6 +23,7 @@ KEPT_DAYS: dict[type[Model], int] = {
     RecentUsage: RECENT_DAYS,
     HourlyUsage: HOURLY_DAYS,
     HourlySpending: HOURLY_DAYS,
+    TenantHour: HOURLY_DAYS,
 }
 
 

@@ -14,7 +14,16 @@ import structlog
 from django.db import transaction
 
 from monitoring import deltas
-from monitoring.booking import BOTH, DAY, RECENT, SPENDING_TABLES, USAGE_TABLES, book, without_old
+from monitoring.booking import (
+    BOTH,
+    DAY,
+    RECENT,
+    SPENDING_TABLES,
+    TENANT_TABLES,
+    USAGE_TABLES,
+    book,
+    without_old,
+)
 from monitoring.snapshots import COUNTED, START, Snapshot
 
 if TYPE_CHECKING:
@@ -103,7 +112,7 @@ def count_rows(cursor: CursorWrapper, source: str, scopes: Sequence[str] = BOTH)
     found = 0
     for rows in _in_parts(cursor, deltas.USAGE.format(source=source)):
         usage = deltas.usage_deltas(rows)
-        book(cursor, usage, USAGE_TABLES, scopes)
+        book(cursor, usage, (*USAGE_TABLES, *TENANT_TABLES), scopes)
         book(cursor, without_old(usage, _oldest_recent()), [RECENT], scopes)
         found += usage.rows
     for rows in _in_parts(cursor, deltas.SPENDING.format(source=source)):

@@ -43,19 +43,16 @@ LONGEST_DAY = timedelta(hours=25)
 TOP_TENANTS = """
 SELECT tenant_id, sum(questions)::bigint AS questions, sum(cost_usd) AS cost_usd,
     sum(errors)::bigint AS errors, sum(unpriced)::bigint AS unpriced,
-    sum(up)::bigint AS up, sum(down)::bigint AS down,
-    coalesce(sum(questions) FILTER (WHERE cache <> 'none'), 0)::bigint AS hits
+    sum(up)::bigint AS up, sum(down)::bigint AS down, sum(hits)::bigint AS hits
 FROM (
-    SELECT tenant_id, questions, cost_usd, errors, unpriced, up, down, cache FROM monitoring_dailyusage
-    WHERE tenant_id IS NOT NULL AND starts_at >= %(start)s AND starts_at < %(whole_until)s
+    SELECT tenant_id, questions, cost_usd, errors, unpriced, up, down, hits FROM monitoring_tenantday
+    WHERE starts_at >= %(start)s AND starts_at < %(whole_until)s
     UNION ALL
-    SELECT tenant_id, questions, cost_usd, errors, unpriced, up, down, cache FROM monitoring_hourlyusage
-    WHERE tenant_id IS NOT NULL AND starts_at >= %(start)s AND starts_at < %(first_hours)s
-        AND day < %(start)s
+    SELECT tenant_id, questions, cost_usd, errors, unpriced, up, down, hits FROM monitoring_tenanthour
+    WHERE starts_at >= %(start)s AND starts_at < %(first_hours)s AND day < %(start)s
     UNION ALL
-    SELECT tenant_id, questions, cost_usd, errors, unpriced, up, down, cache FROM monitoring_hourlyusage
-    WHERE tenant_id IS NOT NULL AND starts_at >= %(whole_until)s AND starts_at < %(end)s
-        AND day >= %(whole_until)s
+    SELECT tenant_id, questions, cost_usd, errors, unpriced, up, down, hits FROM monitoring_tenanthour
+    WHERE starts_at >= %(whole_until)s AND starts_at < %(end)s AND day >= %(whole_until)s
 ) parts
 GROUP BY tenant_id HAVING sum(questions) > 0
 """

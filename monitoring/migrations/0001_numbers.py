@@ -391,6 +391,47 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='TenantDay',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('tenant_id', models.BigIntegerField()),
+                ('starts_at', models.DateTimeField()),
+                ('questions', models.BigIntegerField(default=0)),
+                ('hits', models.BigIntegerField(default=0)),
+                ('errors', models.BigIntegerField(default=0)),
+                ('unpriced', models.BigIntegerField(default=0)),
+                ('up', models.BigIntegerField(default=0)),
+                ('down', models.BigIntegerField(default=0)),
+                ('cost_usd', models.DecimalField(decimal_places=9, default=Decimal('0'), max_digits=20)),
+            ],
+            options={
+                'abstract': False,
+                'indexes': [models.Index(fields=['tenant_id', 'starts_at'], name='tenant_days')],
+                'constraints': [models.UniqueConstraint(fields=('starts_at', 'tenant_id'), name='tenantday_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='TenantHour',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('tenant_id', models.BigIntegerField()),
+                ('starts_at', models.DateTimeField()),
+                ('questions', models.BigIntegerField(default=0)),
+                ('hits', models.BigIntegerField(default=0)),
+                ('errors', models.BigIntegerField(default=0)),
+                ('unpriced', models.BigIntegerField(default=0)),
+                ('up', models.BigIntegerField(default=0)),
+                ('down', models.BigIntegerField(default=0)),
+                ('cost_usd', models.DecimalField(decimal_places=9, default=Decimal('0'), max_digits=20)),
+                ('day', models.DateTimeField()),
+            ],
+            options={
+                'abstract': False,
+                'indexes': [models.Index(fields=['tenant_id', 'starts_at'], name='tenant_hours')],
+                'constraints': [models.UniqueConstraint(fields=('starts_at', 'tenant_id'), name='tenanthour_once')],
+            },
+        ),
+        migrations.CreateModel(
             name='TotalSpending',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

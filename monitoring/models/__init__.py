@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from monitoring.models.alerts import Alert, AlertMute, AlertRule, Notification, Notifier, SyncOutcome
+from monitoring.models.alerts import (
+    Alert,
+    AlertMute,
+    AlertRule,
+    Notification,
+    Notifier,
+    SyncOutcome,
+)
 from monitoring.models.metrics import QueryMetric, RollupState
 from monitoring.models.reports import DailyReport
 from monitoring.models.usage import (
@@ -12,6 +19,9 @@ from monitoring.models.usage import (
     HourlyUsage,
     RecentUsage,
     SpendingRow,
+    TenantDay,
+    TenantHour,
+    TenantSums,
     TotalSpending,
     TotalUsage,
     UsageRow,
@@ -35,6 +45,9 @@ __all__ = [
     "SavedView",
     "SpendingRow",
     "SyncOutcome",
+    "TenantDay",
+    "TenantHour",
+    "TenantSums",
     "TotalSpending",
     "TotalUsage",
     "UsageRow",

@@ -89,6 +89,45 @@ class TotalUsage(UsageRow):
     """Of the fleet since the installation began; never goes down. `starts_at` is the year 1970's first."""
 
 
+class TenantSums(models.Model):
+    """All of one tenant in a stretch of time, in a narrow row: what thousands of tenants are compared by.
+
+    Those of the fleet are found by adding these up, so it has none of its own.
+    """
+
+    tenant_id = models.BigIntegerField()
+    starts_at = models.DateTimeField()
+    questions = models.BigIntegerField(default=0)
+    hits = models.BigIntegerField(default=0)
+    errors = models.BigIntegerField(default=0)
+    unpriced = models.BigIntegerField(default=0)
+    up = models.BigIntegerField(default=0)
+    down = models.BigIntegerField(default=0)
+    cost_usd = _usd()
+
+    class Meta:
+        abstract = True
+        constraints = [
+            models.UniqueConstraint(fields=["starts_at", "tenant_id"], name="%(class)s_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.starts_at} of {self.tenant_id}: {self.questions}"
+
+
+class TenantHour(TenantSums):
+    # The day of the tenant that the hour belongs to.
+    day = models.DateTimeField()
+
+    class Meta(TenantSums.Meta):
+        indexes = [models.Index(fields=["tenant_id", "starts_at"], name="tenant_hours")]
+
+
+class TenantDay(TenantSums):
+    class Meta(TenantSums.Meta):
+        indexes = [models.Index(fields=["tenant_id", "starts_at"], name="tenant_days")]
+
+
 class SpendingRow(models.Model):
     """Paid calls of one component to one model in a stretch of time.
 

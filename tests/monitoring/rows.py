@@ -8,7 +8,14 @@ from decimal import Decimal
 from django.utils import timezone
 
 from monitoring.histograms import Histogram, bucket_of
-from monitoring.models import DailySpending, DailyUsage, HourlySpending, HourlyUsage
+from monitoring.models import (
+    DailySpending,
+    DailyUsage,
+    HourlySpending,
+    HourlyUsage,
+    TenantDay,
+    TenantHour,
+)
 
 
 def this_hour():
@@ -35,6 +42,18 @@ def add_usage(tenant_id, at, *, questions=1, cost="0.5", model="m", cache="none"
         **day,
         **more,
     )
+    if tenant_id:
+        add_tenant_sums(tenant_id, at, questions, Decimal(cost), cache != "none", day, **more)
+
+
+def add_tenant_sums(tenant_id, at, questions, cost, is_hit, day, **more):
+    """What tenants are compared by."""
+    kind = TenantHour if day else TenantDay
+    row, _ = kind.objects.get_or_create(tenant_id=tenant_id, starts_at=at, defaults=day)
+    added = {"questions": questions, "cost_usd": cost, "hits": questions * is_hit, **more}
+    for name in ("questions", "cost_usd", "hits", "errors", "unpriced", "up", "down"):
+        setattr(row, name, getattr(row, name) + added.get(name, 0))
+    row.save()
 
 
 def add_spending(

@@ -17,6 +17,8 @@ from monitoring.models import (
     HourlyUsage,
     QueryMetric,
     RecentUsage,
+    TenantDay,
+    TenantHour,
     TotalUsage,
 )
 from monitoring.rollups import roll_up
@@ -49,6 +51,11 @@ def test_every_length_of_time_holds_the_same_sums(answered):
         for model in (RecentUsage, HourlyUsage, DailyUsage)
     ]
     assert found[0] == found[1] == found[2]
+    for model in (TenantHour, TenantDay):
+        rows = model.objects.filter(tenant_id=answered.pk)
+        assert sum(row.questions for row in rows) == found[0].questions
+        assert sum(row.hits for row in rows) == found[0].hits == 1
+        assert sum(row.cost_usd for row in rows) == found[0].cost_usd
 
 
 def test_spending_by_component_is_what_the_answers_cost(answered):

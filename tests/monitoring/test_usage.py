@@ -11,8 +11,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from monitoring import usage
-from monitoring.models import DailyUsage, HourlySpending, HourlyUsage
+from monitoring.models import DailyUsage, HourlySpending, HourlyUsage, TenantDay, TenantHour
 from monitoring.periods import Period, named
+from tests.monitoring.rows import add_tenant_sums
 
 NOW = datetime(2031, 5, 20, 12, 30, tzinfo=UTC)
 ONE, TWO = 9_000_001, 9_000_002
@@ -21,7 +22,7 @@ ONE, TWO = 9_000_001, 9_000_002
 @pytest.fixture(autouse=True)
 def own_rows():
     yield
-    for model in (DailyUsage, HourlyUsage, HourlySpending):
+    for model in (DailyUsage, HourlyUsage, HourlySpending, TenantDay, TenantHour):
         model.objects.filter(starts_at__gte=NOW - timedelta(days=400)).delete()
 
 
@@ -35,6 +36,9 @@ def write(model, tenant_id, starts_at, *, questions=1, name="m", cache="none", *
         cost_usd=Decimal(questions) / 100,
         **more,
     )
+    if model in (DailyUsage, HourlyUsage):
+        day = {"day": more["day"]} if "day" in more else {}
+        add_tenant_sums(tenant_id, starts_at, questions, Decimal(1), cache != "none", day)
 
 
 def test_a_period_has_a_bar_for_every_day_and_counts_each_row_once():

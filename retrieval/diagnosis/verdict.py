@@ -56,7 +56,8 @@ def judge(case: Case, evidence: Evidence, versions: dict[str, Version]) -> Verdi
     if stale := _stale(case, evidence, best, versions):
         return stale
     if _was_shown(case, evidence, best):
-        return Verdict(Diagnosis.IGNORED, best, {"abstained": case.is_abstained})
+        facts = {"abstained": case.is_abstained, "cited": best.chunk_id in case.cited}
+        return Verdict(Diagnosis.IGNORED, best, facts)
     for place, row in enumerate(case.dropped, start=1):
         if row["chunk_id"] == best.chunk_id:
             facts = {"fate": row["fate"], "shown": len(case.hits), "place": len(case.hits) + place}

@@ -25,7 +25,7 @@ LABELS: dict[str, str] = {
     Diagnosis.NOT_RETRIEVED: "Not found by the search",
     Diagnosis.RANKED_OUT: "Found, but ranked too low",
     Diagnosis.COMPRESSED_AWAY: "Cut out by compression",
-    Diagnosis.IGNORED: "Shown, but not used",
+    Diagnosis.IGNORED: "Shown, but not used well",
 }
 # Nothing of a passage is in these: for those who may not read it.
 IN_GENERAL: dict[str, str] = {
@@ -35,7 +35,7 @@ IN_GENERAL: dict[str, str] = {
     Diagnosis.NOT_RETRIEVED: "A passage holds the answer, and the search did not bring it.",
     Diagnosis.RANKED_OUT: "A passage holds the answer, and others took its place.",
     Diagnosis.COMPRESSED_AWAY: "The sentence that answers was left out of what the model was shown.",
-    Diagnosis.IGNORED: "The model was shown the passage, and did not answer from it.",
+    Diagnosis.IGNORED: "The model was shown the passage, and the answer is not what it should be.",
 }
 SINCE = {
     "added": "“{path}” was added after the question was asked.",
@@ -137,6 +137,12 @@ def _ignored(facts: dict[str, Any], path: str) -> Words:
         return (
             f"The model was shown “{path}” and said that it holds no answer.",
             "Read the passage: if it does not say it, write it there; if it does, try a larger model.",
+        )
+    if facts.get("cited"):
+        return (
+            f"The answer cites “{path}”, which fits the question best, and was rated down all the same.",
+            "Read the passage: if it is wrong or says something else, correct it or write what is "
+            "missing; if it is right, try a larger model or other instructions.",
         )
     return (
         f"The model was shown “{path}” and did not answer from it.",

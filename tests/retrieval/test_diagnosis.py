@@ -57,6 +57,7 @@ def test_a_passage_that_the_model_was_shown_was_ignored(library):
     found = diagnosed(library, asked(caller_of(library), DOGS), "wrong")
     assert found.diagnosis == "ignored"
     assert found.diagnosis_detail["path"] == "hotel/pets.md"
+    assert "The answer cites “hotel/pets.md”" in found.diagnosis_detail["explanation"]
     assert found.diagnosis_detail["evidence"] >= found.diagnosis_detail["needed"]
 
 

@@ -9,6 +9,7 @@ from pydoc_data.topics import topics
 from typing import TYPE_CHECKING
 
 from ragadmin.installation import PROJECT_DIR
+from retrieval.demo_questions import add_demo_questions
 from retrieval.services.documents import store_upload
 from tenants.audit import record_event
 from tenants.models import AuditEvent, Tenant
@@ -61,7 +62,8 @@ def demo_is_wanted() -> bool:
 def load_demo() -> None:
     """Safe to repeat: a load that was cut short is completed."""
     _load(HANDBOOK, "ragadmin handbook", handbook_files())
-    _load(PYTHON_REFERENCE, "Python language reference", python_reference_files())
+    reference = _load(PYTHON_REFERENCE, "Python language reference", python_reference_files())
+    add_demo_questions(reference)
     record_event(LOADED, actor=None)
 
 
@@ -81,7 +83,7 @@ def python_reference_files() -> Iterator[DemoFile]:
                 yield DemoFile(f"{folder}/{name}.md", _as_markdown(topics[name]).encode())
 
 
-def _load(slug: str, name: str, files: Iterator[DemoFile]) -> None:
+def _load(slug: str, name: str, files: Iterator[DemoFile]) -> Tenant:
     tenant = Tenant.objects.filter(slug=slug).first() or create_tenant(slug=slug, name=name)
     for file in files:
         store_upload(
@@ -91,6 +93,7 @@ def _load(slug: str, name: str, files: Iterator[DemoFile]) -> None:
             access_level=file.access_level,
             uploaded_by="demo",
         )
+    return tenant
 
 
 def _as_markdown(text: str) -> str:

@@ -7,14 +7,14 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-from retrieval.evaluation.runs import UNFINISHED, begin_evaluation, find_run
+from retrieval.evaluation.runs import UNFINISHED, begin_evaluation
 from retrieval.evaluation.work import run_next
+from retrieval.models import Evaluation
 from tenants.context import tenant_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from retrieval.models import Evaluation
     from tenants.models import Tenant
 
 # While a worker has it.
@@ -29,7 +29,7 @@ def run_here(tenant: Tenant, tell: Callable[[Evaluation], None]) -> Evaluation:
     while True:
         worked = run_next(worker, tenant, tell=tell)
         with tenant_context(tenant):
-            run = find_run(run.id)
+            run = Evaluation.objects.get(id=run.id)
         if run.status not in UNFINISHED:
             return run
         if not worked:

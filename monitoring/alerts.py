@@ -15,8 +15,9 @@ from django.utils import timezone
 from monitoring import outbox
 from monitoring.alert_messages import Told, payload_of
 from monitoring.levels import Reading, State, has_data, state_of, step
-from monitoring.metrics import METRICS, NOTHING, Readings, Wanted, read_all
+from monitoring.metrics import METRICS, NOTHING, Readings
 from monitoring.models import Alert, AlertMute, AlertRule, Notifier, SyncOutcome
+from monitoring.readings import Wanted, read_all
 from tenants.models import Tenant
 
 if TYPE_CHECKING:

@@ -24,9 +24,10 @@ from monitoring.alert_rules import (
     set_enabled,
 )
 from monitoring.alert_words import condition, every, figure, span
-from monitoring.metrics import METRICS, read_now
+from monitoring.metrics import METRICS
 from monitoring.preview import DAYS, preview_rule
 from monitoring.preview_chart import preview_chart
+from monitoring.readings import read_now
 from ragadmin.errors import RagadminError
 from ragadmin.forms import add_error
 

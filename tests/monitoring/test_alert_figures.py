@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from monitoring import other_figures
 from monitoring.alerts import evaluate_rules
-from monitoring.metrics import METRICS, read_now
+from monitoring.metrics import METRICS
 from monitoring.models import Alert, AlertRule, RollupState, SyncOutcome
+from monitoring.readings import read_now
 from ragadmin.health import PROBES, NotWell, Probe
 from retrieval.services.sync_runs import cancel_run, start_sync
 from tenants.budgets import set_budget

@@ -178,12 +178,12 @@ def top_tenants(
     """Of the fleet, by `by`: cost, questions or errors. One query, over days and not over answers."""
     start, end = period.start, period.end
     # No day of any clock goes beyond what has not come yet.
-    whole_until = end if end > now else end - LONGEST_DAY
+    whole_until = end if end > now else max(start, end - LONGEST_DAY)
     values = {
         "start": start,
         "end": end,
         "whole_until": start if period.bucket in HOURLY else whole_until,
-        "first_hours": end if period.bucket in HOURLY else start + LONGEST_DAY,
+        "first_hours": end if period.bucket in HOURLY else min(end, start + LONGEST_DAY),
         "limit": limit,
     }
     with connection.cursor() as cursor:

@@ -65,16 +65,15 @@ def count_corpus(access_levels: Sequence[str]) -> Corpus:
 
 
 def count_activity(traces: QuerySet[QueryTrace]) -> Activity:
+    """Of the last days only, however many there were before."""
     now = timezone.now()
-    week = Q(created_at__gte=now - timedelta(days=7))
-    counts = traces.aggregate(
+    counts = traces.filter(created_at__gte=now - timedelta(days=7)).aggregate(
         last_day=Count("id", filter=Q(created_at__gte=now - timedelta(days=1))),
-        last_week=Count("id", filter=week),
-        ever=Count("id"),
-        thumbs_up=Count("id", filter=week & Q(feedback__rating=Feedback.Rating.UP)),
-        thumbs_down=Count("id", filter=week & Q(feedback__rating=Feedback.Rating.DOWN)),
+        last_week=Count("id"),
+        thumbs_up=Count("id", filter=Q(rating=Feedback.Rating.UP)),
+        thumbs_down=Count("id", filter=Q(rating=Feedback.Rating.DOWN)),
     )
-    return Activity(**counts | {"ever": counts["ever"] > 0})
+    return Activity(**counts, ever=counts["last_week"] > 0 or traces.exists())
 
 
 def first_steps(

@@ -112,5 +112,8 @@ def test_top_tenants_take_hours_where_a_day_of_theirs_is_only_partly_in_the_peri
     assert len(queries) == 1
     # Four hours of the 9th and twenty of the 14th are within UTC's days.
     assert [(each.tenant_id, each.questions) for each in top] == [(TWO, 5 + 4 + 20), (ONE, 3)]
+    one_day = Period(start + timedelta(days=1), start + timedelta(days=2), "day", "UTC")
+    write(HourlyUsage, ONE, one_day.start - timedelta(hours=1), day=start, questions=100)
+    assert [each.tenant_id for each in usage.top_tenants(one_day, now=NOW)] == []
     hours = Period(began, began + timedelta(hours=6), "hour", "UTC")
     assert [each.questions for each in usage.top_tenants(hours, now=NOW)] == [6]

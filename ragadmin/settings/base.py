@@ -208,6 +208,7 @@ SPECTACULAR_SETTINGS = {
         "DocumentStatus": "retrieval.models.Document.Status",
         "AnswerStatus": "retrieval.models.QueryTrace.Status",
         "SyncRunStatus": "retrieval.models.SyncRun.Status",
+        "FeedbackStatus": "retrieval.models.Feedback.Status",
         "EvaluationStatus": "retrieval.models.Evaluation.Status",
     },
     "POSTPROCESSING_HOOKS": [

@@ -73,7 +73,7 @@ def count_activity(traces: QuerySet[QueryTrace]) -> Activity:
         thumbs_up=Count("id", filter=Q(rating=Feedback.Rating.UP)),
         thumbs_down=Count("id", filter=Q(rating=Feedback.Rating.DOWN)),
     )
-    return Activity(**counts, ever=counts["last_week"] > 0 or traces.exists())
+    return Activity(**counts, ever=traces.exists())
 
 
 def first_steps(

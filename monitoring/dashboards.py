@@ -48,6 +48,8 @@ CHARTS = (
 # The table of costs has an address as charts have.
 COSTS = "costs"
 TOP_SHOWN = 10
+# More than there are of those that the installation makes for its own checks, which are nobody's.
+OWN_TENANTS = 20
 A_MOMENT = timedelta(microseconds=1)
 
 
@@ -139,12 +141,23 @@ def _figures(scope: Scope, period: Period, link: Link, before: Figures | None = 
 
 
 def _top(period: Period, now: datetime, by: str) -> Chart:
-    found = top_tenants(period, now=now, by=by, limit=TOP_SHOWN)
+    found = top_tenants(period, now=now, by=by, limit=TOP_SHOWN + OWN_TENANTS)
     names = Tenant.objects.in_bulk([each.tenant_id for each in found])
+    own = (Tenant.CANARY_PREFIX, Tenant.COMPARISON_PREFIX)
+    found = [
+        each
+        for each in found
+        if each.tenant_id not in names or not names[each.tenant_id].slug.startswith(own)
+    ]
     is_cost = by == "cost"
+    unpriced = sum(each.unpriced for each in found)
     if is_cost:
         found = [each for each in found if each.cost_usd]
+    found = found[:TOP_SHOWN]
     values = tuple(each.cost_usd if is_cost else each.questions for each in found)
+    notes = ["Days are those of each tenant's own time zone."] if found else []
+    if is_cost and unpriced:
+        notes.append("What is of unknown price is in none of these amounts.")
     return Chart(
         key=f"top-tenants-by-{by}",
         title="Tenants by cost" if is_cost else "Tenants by questions",
@@ -154,7 +167,7 @@ def _top(period: Period, now: datetime, by: str) -> Chart:
         series=(Series(by, by.capitalize(), values, "series-1"),),
         links=tuple(_tenant_link(names.get(each.tenant_id), period) for each in found),
         link_words="its dashboard",
-        note="Days are those of each tenant's own time zone." if found else "",
+        note=" ".join(notes),
     )
 
 

@@ -103,7 +103,7 @@ def _read(request: Request, zone: str) -> tuple[Period, str]:
     first = period.start.astimezone(period.zone).date()
     last = (period.end - A_MOMENT).astimezone(period.zone).date()
     wanted = bucket or ("hour" if period.bucket == "hour" else "day")
-    if wanted == "hour" and (last - first).days > MOST_HOURLY_DAYS:
+    if wanted == "hour" and (last - first).days >= MOST_HOURLY_DAYS:
         raise InvalidRequest(
             f"By the hour there are at most {MOST_HOURLY_DAYS} days at once.",
             extra={"field": "bucket"},

@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from monitoring.models import DailySpending, DailyUsage
 from tenants.budgets import set_budget
+from tenants.models import Tenant
 from tests.monitoring.ledger import add_metrics, roll_up_all
 from tests.monitoring.rows import add_spending, add_usage, midnight
 from tests.retrieval.pages import sign_in
@@ -194,17 +195,22 @@ def test_files_hold_unrounded_figures_and_nothing_that_a_spreadsheet_runs(tenant
 def test_the_overview_counts_all_tenants_and_links_each_to_its_dashboard(tenant, people):
     day = datetime(2033, 4, 5, tzinfo=UTC)
     gone = 2**40
+    own = Tenant.objects.create(
+        slug="canary-of-this-test", schema_name="none", embedding_model="m", embedding_dimension=1
+    )
     try:
-        for number, questions in ((tenant.pk, 3), (gone, 2), (None, 5)):
-            add_usage(number, day, questions=questions, cost=str(questions))
+        for number, questions in ((tenant.pk, 3), (gone, 2), (own.pk, 9), (None, 5)):
+            add_usage(number, day, questions=questions, cost=str(questions), unpriced=1)
         page = people.client("operator").get("/operator/?from=2033-04-01&to=2033-04-09")
     finally:
         DailyUsage.objects.filter(starts_at=day).delete()
+        own.delete()
     board = page.context["board"]
     assert board.sums.questions == 5
     top = board.find("top-tenants-by-questions")
     assert top.labels == (tenant.name, "A tenant that is gone")
     assert top.links == (f"/t/{tenant.slug}/dashboard/?from=2033-04-01&to=2033-04-09", "")
+    assert "unknown price" in board.find("top-tenants-by-cost").note
     assert board.find("questions").links[4] == "/operator/?from=2033-04-05&to=2033-04-05"
     assert {tile.href for tile in board.tiles} == {""}
 

@@ -134,13 +134,18 @@ def test_a_key_without_the_scope_is_refused(tenant, get, scope):
         ({"range": "2h"}, "range"),
         ({"by": "user"}, "by"),
         ({"bucket": "minute"}, "bucket"),
-        ({"from": "2026-01-01", "to": "2026-02-15", "bucket": "hour"}, "bucket"),
+        ({"from": "2026-01-01", "to": "2026-02-01", "bucket": "hour"}, "bucket"),
     ],
 )
 def test_what_means_nothing_is_refused_with_its_field(get, query, field):
     reply = get(**query)
     assert reply.status_code == 400
     assert reply.json()["error"]["extra"]["field"] == field
+
+
+def test_by_the_hour_a_whole_month_is_given(get):
+    month = {"from": "2026-01-01", "to": "2026-01-31", "bucket": "hour"}
+    assert len(get(**month).json()["series"]) == 31 * 24
 
 
 def test_days_that_have_not_come_yet_are_empty(get):

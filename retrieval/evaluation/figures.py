@@ -75,7 +75,9 @@ def _figure(
 
 def _flat(summary: Mapping[str, Any]) -> dict[str, Any]:
     abstention = summary.get("abstention") or {}
-    flat: dict[str, Any] = dict(summary) | {name: abstention.get(name) for name in ("precision", "recall")}
+    flat: dict[str, Any] = dict(summary) | {
+        name: abstention.get(name) for name in ("precision", "recall")
+    }
     cost = flat.get("cost_usd")
     flat["cost_usd"] = None if cost is None else Decimal(cost)
     return flat

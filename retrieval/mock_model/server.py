@@ -29,6 +29,13 @@ class Counters:
     def __init__(self) -> None:
         self.requests = self.completed = self.abandoned = 0
         self.recent: deque[Any] = deque(maxlen=KEPT_REQUESTS)
+        # Tokens by model, as a provider bills them.
+        self.billed: dict[str, dict[str, int]] = {}
+
+    def bill(self, model: str, usage: dict[str, int]) -> None:
+        sums = self.billed.setdefault(model, dict.fromkeys(usage, 0))
+        for name, tokens in usage.items():
+            sums[name] += tokens
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -36,6 +43,7 @@ class Counters:
             "completed": self.completed,
             "abandoned": self.abandoned,
             "recent": list(self.recent),
+            "billed": self.billed,
         }
 
 
@@ -125,6 +133,7 @@ class MockModel(asyncio.Protocol):
         finish = "length" if limit < len(pieces) else "stop"
         pieces = pieces[:limit]
         usage = payloads.count_usage(asked["messages"], len(pieces))
+        self.counters.bill(asked["model"], usage)
         self.answering = True
         if asked.get("stream"):
             options = asked.get("stream_options") or {}

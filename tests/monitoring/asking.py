@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from dataclasses import replace
 
+import httpx
 from django.test import override_settings
 
 from retrieval.mock_model.server import start_server
@@ -49,9 +50,16 @@ def caller_of(tenant, url, model=MODEL, **query):
 
 
 def ask_all(
-    tenant, questions=QUESTIONS, model=MODEL, simulated=False, with_reranker=False, **query
+    tenant,
+    questions=QUESTIONS,
+    model=MODEL,
+    simulated=False,
+    with_reranker=False,
+    billed=None,
+    **query,
 ):
-    """Answers as they are told; None for one that failed. `query`: settings that differ."""
+    """Answers as they are told; None for one that failed. `query`: settings that differ. `billed`: what
+    the stub counted of each model is put there."""
 
     async def run():
         server = await start_server("127.0.0.1", 0)
@@ -63,6 +71,10 @@ def ask_all(
             with override_settings(RERANKER=reranker):
                 answers = [await _ask(caller, question) for question in questions]
                 await shadow.wait_for_samples()
+            if billed is not None:
+                async with httpx.AsyncClient() as client:
+                    stats = await client.get(url.replace("/v1", "/mock/stats"))
+                billed.update(stats.json()["billed"])
             return answers
         finally:
             breaker.forget_all()

@@ -10,7 +10,8 @@ from ragadmin.installation import PROJECT_DIR
 ALL = (
     "startup", "tenants", "schemas", "embedding", "indexing", "sync_embedding", "fairness",
     "vector_index", "streaming", "concurrency", "cache_guards", "cache_latency", "search_quality",
-    "question_batching", "compression", "diagnosis",
+    "question_batching", "compression", "diagnosis", "recording",
+    "rollup",
 )  # fmt: skip
 # Run only when named: they take long, or need the network.
 LONG = (
@@ -22,8 +23,14 @@ LONG = (
     "worker_memory",
     "document_list",
     "search_cost",
+    "dashboard",
 )
-LONGEST_SECONDS = {"many_tenants": 2_400, "backend_memory": 3_600, "search_cost": 2_400}
+LONGEST_SECONDS = {
+    "many_tenants": 2_400,
+    "backend_memory": 3_600,
+    "search_cost": 2_400,
+    "dashboard": 5_400,
+}
 USUAL_SECONDS = 900
 
 

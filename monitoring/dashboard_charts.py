@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from monitoring.chart_values import format_value
@@ -17,18 +16,10 @@ if TYPE_CHECKING:
 
     from monitoring.charts import Value
     from monitoring.periods import Period
-    from monitoring.usage import SpendingRow, Spent, Usage
+    from monitoring.usage import Usage
 
 # More models than these are one bar, so that they can be told apart.
 MOST_MODELS = 6
-COMPONENTS = {
-    "generation": ("Generation", "cost-generation"),
-    "multi_query": ("Multi-query", "cost-multi-query"),
-    "rerank": ("Re-ranking", "cost-rerank"),
-    "search": ("Search", "cost-search"),
-    "embedding": ("Question embedding", "cost-embedding"),
-    "shadow": ("Checks of cache hits", "cost-infrastructure"),
-}
 LAYERS = {"exact": "Same question", "semantic": "Like question", "llm": "Model reply reused"}
 SAVED = {
     "saved_cache_usd": ("Cache", "cache-exact"),
@@ -81,83 +72,6 @@ def _answered(sums: Sums) -> int:
     return max(0, sums.questions - sums.abstained - sums.cancelled - sums.errors)
 
 
-def cost_by_component(figures: Figures) -> Chart:
-    names = [name for name in COMPONENTS if name in figures.spending.by_component()]
-    unpriced = figures.spending.total().unpriced
-    return _spent_chart(
-        figures,
-        "cost-by-component",
-        "Cost by component",
-        [(name, *COMPONENTS[name]) for name in names],
-        lambda row: row.component,
-        note=unpriced_words(unpriced),
-    )
-
-
-def unpriced_words(calls: int) -> str:
-    if not calls:
-        return ""
-    are = "call is" if calls == 1 else "calls are"
-    return f"{calls:,} paid {are} of unknown price and not in these amounts."
-
-
-def cost_by_model(figures: Figures) -> Chart:
-    """By the model that was paid, whatever for."""
-    dearest = [model for (_, model), spent in figures.spending.by_model().items() if spent.cost_usd]
-    shown = list(dict.fromkeys(dearest))[:MOST_MODELS]
-    parts = [(name, name, f"series-{place}") for place, name in enumerate(shown, 1)]
-    if set(dearest) - set(shown):
-        parts.append((OTHERS, OTHERS, "neutral-2"))
-    return _spent_chart(
-        figures,
-        "cost-by-model",
-        "Cost by model",
-        parts,
-        lambda row: row.model if row.model in shown else OTHERS,
-        note=unknown_models_words(figures.spending),
-    )
-
-
-def unknown_models_words(spending: Any) -> str:
-    names = [model for (_, model), spent in spending.by_model().items() if spent.unpriced]
-    if not names:
-        return ""
-    more = f" and {len(names) - MOST_MODELS} more" if len(names) > MOST_MODELS else ""
-    return f"Of unknown price, and not in these amounts: {', '.join(names[:MOST_MODELS])}{more}."
-
-
-def _spent_chart(
-    figures: Figures,
-    key: str,
-    title: str,
-    parts: Sequence[tuple[str, str, str]],
-    of: Callable[[SpendingRow], str],
-    note: str = "",
-) -> Chart:
-    def several(spending: Any) -> tuple[Series, ...]:
-        bars = spending.series(of)
-        return tuple(
-            Series(name, label, tuple(_cost(bar, name) for _, bar in bars), role)
-            for name, label, role in parts
-        )
-
-    before = figures.before
-    return _chart(
-        figures,
-        key,
-        title,
-        "usd",
-        series=several(figures.spending),
-        previous=several(before.spending) if before and parts else (),
-        note=note,
-        empty_text="Nothing that has a price was used in this period.",
-    )
-
-
-def _cost(bar: dict[str, Spent], name: str) -> Decimal:
-    return bar[name].cost_usd if name in bar else Decimal(0)
-
-
 def questions_by_model(figures: Figures) -> Chart:
     models = figures.usage.by_model()
     shown = list(models)[:MOST_MODELS]
@@ -173,7 +87,7 @@ def questions_by_model(figures: Figures) -> Chart:
     if rest:
         values = tuple(map(sum, zip(*rest, strict=True)))
         series.append(Series("others", OTHERS, values, "neutral-2"))
-    return _chart(
+    return draw_chart(
         figures, "questions-by-model", "Questions by model", "count", series=tuple(series)
     )
 
@@ -297,7 +211,7 @@ def _bars(
     **more: Any,
 ) -> Chart:
     before = figures.before
-    return _chart(
+    return draw_chart(
         figures,
         key,
         title,
@@ -317,7 +231,7 @@ def _lines(
     headline: Headline,
 ) -> Chart:
     before = figures.before
-    return _chart(
+    return draw_chart(
         figures,
         key,
         title,
@@ -330,7 +244,7 @@ def _lines(
     )
 
 
-def _chart(
+def draw_chart(
     figures: Figures,
     key: str,
     title: str,

@@ -13,12 +13,12 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from monitoring import dashboard_charts as charts
+from monitoring import cost_charts, dashboard_charts as charts
 from monitoring.chart_values import format_value
 from monitoring.charts import Chart, Series
 from monitoring.cost_table import CostTable, cost_table
 from monitoring.dashboard_charts import Figures
-from monitoring.usage import FLEET, Scope, read_spending, read_usage, top_tenants
+from monitoring.usage import FLEET, Scope, read_spending, read_usage, top_tenants_by
 from tenants.budget_view import Bar
 from tenants.budgets import budget_figures
 from tenants.models import Tenant
@@ -30,14 +30,15 @@ if TYPE_CHECKING:
     from monitoring.chart_values import Unit, Value
     from monitoring.periods import Period
     from monitoring.sums import Sums
+    from monitoring.usage import TenantUsage
 
     Link = Callable[[datetime, datetime, str], str]
 
 CHARTS = (
     charts.questions,
     charts.latency,
-    charts.cost_by_component,
-    charts.cost_by_model,
+    cost_charts.cost_by_component,
+    cost_charts.cost_by_model,
     charts.cache_hits,
     charts.saved,
     charts.ratings,
@@ -116,8 +117,9 @@ def fleet_dashboard(period: Period, *, compare: bool, now: datetime) -> Dashboar
         return f"{page}?{urlencode(days)}"
 
     found = _dashboard(FLEET, period, link, compare=compare, link_words="its own figures")
-    top = [_top(period, now, by) for by in ("cost", "questions")]
-    return replace(found, charts=[*found.charts, *top])
+    orders, most = ("cost", "questions"), TOP_SHOWN + OWN_TENANTS
+    top = top_tenants_by(period, now=now, orders=orders, limit=most)
+    return replace(found, charts=[*found.charts, *(_top(period, by, top[by]) for by in orders)])
 
 
 def _dashboard(
@@ -140,8 +142,7 @@ def _figures(scope: Scope, period: Period, link: Link, before: Figures | None = 
     return Figures(usage, usage.series(), read_spending(scope, period), link, before)
 
 
-def _top(period: Period, now: datetime, by: str) -> Chart:
-    found = top_tenants(period, now=now, by=by, limit=TOP_SHOWN + OWN_TENANTS)
+def _top(period: Period, by: str, found: Sequence[TenantUsage]) -> Chart:
     names = Tenant.objects.in_bulk([each.tenant_id for each in found])
     own = (Tenant.CANARY_PREFIX, Tenant.COMPARISON_PREFIX)
     found = [

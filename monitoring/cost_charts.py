@@ -21,6 +21,7 @@ COMPONENTS = {
     "search": ("Search", "cost-search"),
     "embedding": ("Question embedding", "cost-embedding"),
     "shadow": ("Checks of cache hits", "cost-infrastructure"),
+    "evaluation": ("Evaluations", "series-8"),
 }
 
 

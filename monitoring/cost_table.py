@@ -4,6 +4,7 @@ less; and what the same answers had cost without cache, routing and compression.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from monitoring.chart_values import UNKNOWN, format_value
@@ -11,7 +12,6 @@ from monitoring.usage import Spent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from decimal import Decimal
 
     from monitoring.sums import Sums
     from monitoring.usage import Spending
@@ -24,7 +24,10 @@ PARTS = (
     ("multi_query", "Multi-query", "Only where a question needs it, small model", "settings-search"),
     ("generation", "Generation", "Cache, smaller models, fewer passages", "settings-models"),
     ("shadow", "Checks of cache hits", "Check a smaller share of them", "settings-cache"),
+    ("evaluation", "Evaluations", "Fewer golden questions, not every night", "evaluations"),
 )  # fmt: skip
+# Spent beside the answers, and shown where there was any.
+BESIDE = {"shadow": "Checks of cache hits", "evaluation": "Evaluations"}
 # Not paid to anybody until somebody sets a price, which these are the names of.
 INFRASTRUCTURE = {"search": "search", "rerank": "rerank", "embedding": ""}
 # Done for every question that is not answered from the cache, also where no price is set.
@@ -115,11 +118,11 @@ def cost_table(sums: Sums, spending: Spending) -> CostTable:
     rows = [
         _row(part, found.get(part[0], Spent()), total, sums, _unpaid_models(spending, part[0]))
         for part in PARTS
-        if part[0] != "shadow" or "shadow" in found
+        if part[0] not in BESIDE or part[0] in found
     ]
     whole = _row(("", "Total", "", ""), total, total, sums, ())
-    checks = found.get("shadow", Spent()).cost_usd
-    return CostTable(rows, whole, _reckon(sums, checks))
+    beside = [(label, found[name].cost_usd) for name, label in BESIDE.items() if name in found]
+    return CostTable(rows, whole, _reckon(sums, beside))
 
 
 def _row(
@@ -157,15 +160,15 @@ def _unpaid_models(spending: Spending, component: str) -> tuple[str, ...]:
     return tuple(sorted(calls, key=lambda model: (-calls[model], model)))
 
 
-def _reckon(sums: Sums, checks: Decimal) -> list[Line]:
+def _reckon(sums: Sums, beside: Sequence[tuple[str, Decimal]]) -> list[Line]:
     """Empty where nothing was saved."""
     if not sums.saved_usd:
         return []
     full = sums.cost_usd + sums.saved_usd
     amounts = [("At full price", full)]
     amounts += [(label, -getattr(sums, name)) for name, label in SAVINGS if getattr(sums, name)]
-    amounts += [("Checks of cache hits", checks)] if checks else []
-    amounts.append(("Paid", sums.cost_usd + checks))
+    amounts += [(label, usd) for label, usd in beside if usd]
+    amounts.append(("Paid", sums.cost_usd + sum((usd for _, usd in beside), Decimal(0))))
     return [
         Line(
             label, usd, usd * 1000 / sums.questions if sums.questions else None, _percent(usd, full)

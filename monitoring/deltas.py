@@ -69,6 +69,7 @@ extract(epoch FROM {_HOUR})::bigint, extract(epoch FROM {_DAY})::bigint
 """
 # A tenant that is gone counts for the fleet alone.
 _FROM = "FROM ({source}) m LEFT JOIN public.tenants_tenant t ON t.id = m.tenant_id"
+# Golden questions are nobody's questions, though they are paid for.
 USAGE = f"""
 SELECT {_KEYS.format(slot=_FIVE_MINUTES)},
     m.model, m.cache,
@@ -79,13 +80,14 @@ SELECT {_KEYS.format(slot=_FIVE_MINUTES)},
     coalesce(sum(m.sign * m.questions) FILTER (WHERE m.cache <> 'none'), 0)::bigint,
     {", ".join(_buckets_sql(VALUES[name]) for name in HISTOGRAMS)}
 {_FROM}
+WHERE m.entry <> 'evaluation'
 GROUP BY {_GROUPED.format(slot=_FIVE_MINUTES)}, m.model, m.cache
 """
 _COMPONENT = " ".join(f"WHEN '{kind}' THEN '{name}'" for kind, name in COMPONENT.items())
 # Each call is rounded by itself, so that sums do not depend on what was added up first.
 SPENDING = f"""
 SELECT {_KEYS.format(slot=_HOUR_UTC)},
-    CASE WHEN m.entry = 'sample' THEN 'shadow'
+    CASE m.entry WHEN 'sample' THEN 'shadow' WHEN 'evaluation' THEN 'evaluation'
         ELSE CASE call->>'kind' {_COMPONENT} ELSE call->>'kind' END END,
     coalesce(call->>'provider', ''), coalesce(call->>'model', ''),
     sum(m.sign)::bigint,

@@ -38,6 +38,14 @@ OF_SAMPLE = """
 gen_random_uuid(), t.created_at, t.tenant_id, t.id, 'sample', t.model, t.cache, 1,
 (t.shadow_verdict = 'different')::int, coalesce(t.shadow->'calls', '[]')
 """
+# Golden questions leave no trace: rebuilt books keep these rows as they are.
+SPENT = "id, asked_at, tenant_id, answer_id, entry, model, cache, calls"
+EVALUATED = f"""
+{INTO} ({SPENT})
+SELECT gen_random_uuid(), (r->>'asked_at')::timestamptz, current_setting('ragadmin.tenant_id')::bigint,
+    %(evaluation_id)s::uuid, 'evaluation', '', 'none', r->'calls'
+FROM jsonb_array_elements(%(results)s::jsonb) r WHERE jsonb_array_length(r->'calls') > 0
+"""  # noqa: S608
 THESE = "WHERE t.id = ANY(%(answer_ids)s::uuid[])"
 # An answer that was given up for dead and is completed after all is in the books already.
 COMPLETED = f"""
@@ -63,3 +71,4 @@ def keep_books() -> None:
     events.ledger.completed = COMPLETED
     events.ledger.rated = RATED
     events.ledger.sampled = SAMPLED
+    events.ledger.evaluated = EVALUATED

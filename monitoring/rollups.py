@@ -96,6 +96,19 @@ def roll_up(limit: int = LIMIT) -> int:
     return found
 
 
+def catch_up(longest_seconds: float) -> int:
+    """Batch after batch until one was not full, or the time is over; how many metrics it counted.
+
+    What comes meanwhile is left to the next time: few at a time cost most.
+    """
+    ends, found = time.monotonic() + longest_seconds, 0
+    while True:
+        counted = roll_up()
+        found += counted
+        if counted < LIMIT or time.monotonic() > ends:
+            return found
+
+
 def hold_alone(cursor: CursorWrapper) -> State:
     """Waits until nobody else counts, and keeps others from it until the transaction ends."""
     cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", [ROLLUP_LOCK])

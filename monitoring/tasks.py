@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 from django.utils import timezone
 
 from monitoring import outbox
 from monitoring.alerts import evaluate_rules, forget_old_alerts
 from monitoring.reports.daily import make_due_reports
 from monitoring.retention import tend_figures as tend
-from monitoring.rollups import roll_up
+from monitoring.rollups import catch_up
 from ragadmin.celery import app
 
 # After this long the rest is left to the next turn.
@@ -20,12 +18,7 @@ TURN_SECONDS = 30
 @app.task
 def roll_up_metrics() -> int:
     """Every ten seconds: how many metrics were counted."""
-    ends, found = time.monotonic() + TURN_SECONDS, 0
-    while counted := roll_up():
-        found += counted
-        if time.monotonic() > ends:
-            break
-    return found
+    return catch_up(TURN_SECONDS)
 
 
 @app.task

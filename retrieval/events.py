@@ -58,7 +58,7 @@ class Ledger:
     """Statements that are part of the transaction that changes a trace, so that the books are never
     ahead of it or behind. Empty: nobody keeps any.
 
-    Each takes `answer_ids`, a list of traces of the tenant in force.
+    Each but the last takes `answer_ids`, a list of traces of the tenant in force.
     """
 
     # These were completed, however they ended.
@@ -67,6 +67,9 @@ class Ledger:
     rated: LiteralString = ""
     # A hit of the cache was answered in full as well, and the verdict is on the trace.
     sampled: LiteralString = ""
+    # Golden questions were asked: by `evaluation_id` and `results`, JSON of which each has `asked_at`
+    # and `calls`. It takes no traces, for there are none.
+    evaluated: LiteralString = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
                 ('xid', models.BigIntegerField()),
                 ('tenant_id', models.BigIntegerField()),
                 ('answer_id', models.UUIDField()),
-                ('entry', models.CharField(choices=[('answer', 'Answer'), ('rating', 'Rating'), ('sample', 'Sample')], max_length=10)),
+                ('entry', models.CharField(choices=[('answer', 'Answer'), ('rating', 'Rating'), ('sample', 'Sample'), ('evaluation', 'Evaluation')], max_length=10)),
                 ('model', models.CharField(max_length=120)),
                 ('cache', models.CharField(max_length=10)),
                 ('questions', models.SmallIntegerField(default=0)),

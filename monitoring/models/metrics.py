@@ -21,6 +21,7 @@ class QueryMetric(models.Model):
         ANSWER = "answer"
         RATING = "rating"
         SAMPLE = "sample"
+        EVALUATION = "evaluation"
 
     # An imported copy of a tenant has the same answers.
     pk = models.CompositePrimaryKey("tenant_id", "asked_at", "id")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,18 @@ async def ask_all(trial: Trial, questions: Sequence[GoldenQuestion]) -> list[dic
 
 
 async def ask(trial: Trial, golden: GoldenQuestion) -> dict[str, Any]:
-    """What was answered and what it is worth. An error is a result too. Raises BudgetShort."""
+    """What was answered, what it is worth and every call that was paid for. An error is a result too.
+
+    Raises BudgetShort.
+    """
+    calls: list[ModelCall] = []
+    asked_at = datetime.now(UTC).isoformat()
+    result = await _ask(trial, golden, calls)
+    return {**result, "asked_at": asked_at, "calls": [call.as_json() for call in calls]}
+
+
+async def _ask(trial: Trial, golden: GoldenQuestion, calls: list[ModelCall]) -> dict[str, Any]:
+    """`calls` is filled."""
     levels = tuple(
         level for level in golden.access_levels if level in trial.caller.tenant.access_levels
     )
@@ -96,7 +108,8 @@ async def ask(trial: Trial, golden: GoldenQuestion) -> dict[str, Any]:
         unexpected = RagadminError("Something went wrong on our side.", code="internal")
         return {**failed(golden, unexpected), **_costs(run.outcome)}
     finally:
-        await asyncio.shield(_settle(run, extra))
+        calls += [*run.outcome.calls, *extra]
+        await asyncio.shield(_settle(run, calls))
 
 
 async def _begin(caller: Caller, golden: GoldenQuestion, model: str) -> Run:
@@ -120,9 +133,8 @@ async def _similarity(run: Run, golden: GoldenQuestion, calls: list[ModelCall]) 
     return float(one @ other)
 
 
-async def _settle(run: Run, extra: list[ModelCall]) -> None:
+async def _settle(run: Run, calls: list[ModelCall]) -> None:
     try:
-        calls = [*run.outcome.calls, *extra]
         if run.purse.has_to_settle(run.id, calls):
             async with tenant_transaction(run.caller.tenant) as connection:
                 await run.purse.settle(connection, run.id, calls)

@@ -13,6 +13,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from ragadmin.errors import Conflict, NotFound
+from retrieval import events
 from retrieval.evaluation.configuration import describe, is_same, trial_of
 from retrieval.evaluation.summary import sum_up
 from retrieval.models import Evaluation, GoldenQuestion
@@ -135,7 +136,13 @@ def append_results(run: Evaluation, results: list[dict[str, Any]]) -> bool:
     """False if the run was ended meanwhile."""
     with connection.cursor() as cursor:
         cursor.execute(APPEND, [json.dumps(results), len(results), run.id])
-        return cursor.rowcount == 1
+        is_going_on = cursor.rowcount == 1
+        if is_going_on and events.ledger.evaluated:
+            cursor.execute(
+                events.ledger.evaluated,
+                {"evaluation_id": run.id, "results": json.dumps(results)},
+            )
+    return is_going_on
 
 
 def end_run(run_id: UUID, status: str, error: str = "") -> Evaluation:

@@ -8,6 +8,8 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
+from monitoring.models import DailySpending, DailyUsage
+from monitoring.rollups import roll_up
 from ragadmin.errors import Conflict
 from retrieval.evaluation import nightly, work
 from retrieval.evaluation.runs import cancel_run
@@ -82,6 +84,14 @@ def test_what_it_cost_is_on_the_run_and_booked_in_the_budget(tenant):
         run = evaluate(tenant)
         assert Decimal(run.summary["cost_usd"]) == Decimal("0.003")
         assert BudgetPeriod.objects.get(budget=budget).spent_usd == Decimal("0.003")
+        while roll_up():
+            pass
+        spent = DailySpending.objects.filter(tenant_id=tenant.pk, cost_usd__gt=0)
+        assert list(spent.values_list("component", "calls", "cost_usd")) == [
+            ("evaluation", 3, Decimal("0.003"))
+        ]
+        questions = DailyUsage.objects.filter(tenant_id=tenant.pk).values_list("questions", flat=True)
+        assert not any(questions), "they are nobody's questions"
     finally:
         budget.delete()
         price.delete()

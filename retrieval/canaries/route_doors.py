@@ -173,7 +173,12 @@ def _probe(route: Route) -> Callable[[Cast, Attempt], Sight]:
             if unknown:
                 return Sight(broken=f"Not probed: no canary has a {unknown[0]}.")
             for method in _methods_to_try(route, attempt):
+                # Whatever refuses the method to one refuses it to all.
+                if (route.address, method) in cast.kept:
+                    continue
                 reply = _ask(cast, route, attempt, method, ids)
+                if reply.status == WRONG_METHOD:
+                    cast.kept[route.address, method] = reply
                 sights.append(_judge(route, attempt, method, reply))
         return add_up(sights)
 

@@ -68,6 +68,8 @@ def make_run(status="ok", *, key="schema-shared", age=timedelta(), **values):
     return run
 
 
+# Some eight thousand requests: a busy machine takes its time for them.
+@pytest.mark.timeout(420)
 def test_a_whole_run_is_green_and_tries_every_pair_of_levels():
     status, printed = run_command()
     assert (status, printed["ok"], printed["leaks"], printed["errors"]) == (0, True, 0, 0), [

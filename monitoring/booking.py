@@ -115,13 +115,13 @@ def book(
 
 def without_old(deltas: Deltas, oldest: float) -> Deltas:
     """Those that begin no earlier than `oldest`, in seconds since 1970."""
-    kept = deltas.times["slot"] >= oldest
+    kept = deltas.keys["slot"] >= oldest
     if kept.all():
         return deltas
     place = np.cumsum(kept) - 1
     return replace(
         deltas,
-        times={name: values[kept] for name, values in deltas.times.items()},
+        keys={name: values[kept] for name, values in deltas.keys.items()},
         label=deltas.label[kept],
         sums=deltas.sums[kept],
         histograms=[_of_kept(each, kept, place) for each in deltas.histograms],
@@ -155,14 +155,14 @@ def _book(cursor: CursorWrapper, table: Table, deltas: Deltas, scope: str) -> No
 
 
 def _add_up(table: Table, deltas: Deltas, scope: str) -> Rows:
-    times = deltas.times
-    mask = times["tenant_id"] > 0 if scope == TENANT else np.ones(len(deltas), dtype=bool)
-    tenant = times["tenant_id"] if scope == TENANT else np.zeros(len(deltas), dtype=np.int64)
+    keys = deltas.keys
+    mask = keys["tenant_id"] > 0 if scope == TENANT else keys["is_own_check"] == 0
+    tenant = keys["tenant_id"] if scope == TENANT else np.zeros(len(deltas), dtype=np.int64)
     if scope == TENANT:
         assert table.tenant_time
-        starts, day = times[table.tenant_time], times["day"]
+        starts, day = keys[table.tenant_time], keys["day"]
     else:
-        slot = times["slot"]
+        slot = keys["slot"]
         starts = slot - slot % table.fleet_step if table.fleet_step else np.zeros_like(slot)
         day = slot - slot % DAY
     chosen = np.flatnonzero(mask)

@@ -13,6 +13,7 @@ import numpy as np
 from monitoring.histograms import GROWTH, LEAST, ZERO
 from monitoring.sums import COUNTS, HISTOGRAMS
 from retrieval.query.pricing import COMPONENT
+from tenants.models import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,9 +64,13 @@ _HOUR_UTC = "date_trunc('hour', m.asked_at, 'UTC')"
 _HOUR, _DAY = (f"date_trunc('{unit}', m.asked_at, {_ZONE})" for unit in ("hour", "day"))
 # Grouped by what is quick to compare, and turned into numbers once a group.
 _GROUPED = f"m.sign, t.id, {{slot}}, {_HOUR}, {_DAY}"
+# Tenants that the installation makes for its own checks are nobody's, and no part of the fleet.
+_OWN_CHECK = "coalesce({}, false)".format(
+    " OR ".join(f"starts_with(t.slug, '{prefix}')" for prefix in Tenant.KEPT_PREFIXES)
+)
 _KEYS = f"""
 count(*), m.sign, coalesce(t.id, 0), extract(epoch FROM {{slot}})::bigint,
-extract(epoch FROM {_HOUR})::bigint, extract(epoch FROM {_DAY})::bigint
+extract(epoch FROM {_HOUR})::bigint, extract(epoch FROM {_DAY})::bigint, ({_OWN_CHECK})::int
 """
 # A tenant that is gone counts for the fleet alone.
 _FROM = "FROM ({source}) m LEFT JOIN public.tenants_tenant t ON t.id = m.tenant_id"
@@ -96,9 +101,9 @@ SELECT {_KEYS.format(slot=_HOUR_UTC)},
     {_amount_sql("round((call->>'cost_usd')::numeric, 9)", NANO)},
     coalesce(sum(m.sign) FILTER (WHERE call->>'cost_usd' IS NULL), 0)::bigint
 {_FROM} CROSS JOIN LATERAL jsonb_array_elements(m.calls) call
-GROUP BY {_GROUPED.format(slot=_HOUR_UTC)}, 7, 8, 9
+GROUP BY {_GROUPED.format(slot=_HOUR_UTC)}, 8, 9, 10
 """
-TIMES = ("tenant_id", "slot", "hour", "day")
+KEYS = ("tenant_id", "slot", "hour", "day", "is_own_check")
 
 
 @dataclass(slots=True)
@@ -112,11 +117,12 @@ class Buckets:
 
 @dataclass(slots=True)
 class Deltas:
-    """Groups in columns. `tenant_id` 0: of none that is there. Times are seconds since 1970."""
+    """Groups in columns. `keys` says whose and when: `tenant_id` 0 is none that is there,
+    times are seconds since 1970."""
 
     # How many rows of the ledger it was.
     rows: int
-    times: dict[str, NDArray[np.int64]]
+    keys: dict[str, NDArray[np.int64]]
     # What tells rows of one time apart, each once; and which of them a group has.
     labels: list[tuple[str, ...]]
     label: NDArray[np.int64]
@@ -140,15 +146,13 @@ def spending_deltas(rows: Sequence[tuple[Any, ...]]) -> Deltas:
 def _deltas(rows: Sequence[tuple[Any, ...]], names: int, sums: int) -> Deltas:
     columns = list(zip(*rows, strict=True))
     sign = np.array(columns[1], dtype=np.int64)
-    first_name = 2 + len(TIMES)
+    first_name = 2 + len(KEYS)
     first_sum = first_name + names
     labels, label = _coded(list(zip(*columns[first_name:first_sum], strict=True)))
     last_sum = first_sum + sums
     return Deltas(
         rows=sum(columns[0]),
-        times={
-            name: np.array(columns[place], dtype=np.int64) for place, name in enumerate(TIMES, 2)
-        },
+        keys={name: np.array(columns[place], dtype=np.int64) for place, name in enumerate(KEYS, 2)},
         labels=labels,
         label=label,
         sums=np.array(columns[first_sum:last_sum], dtype=np.int64).T,

@@ -25,6 +25,7 @@ from monitoring.rollups import roll_up
 from monitoring.sums import add_up
 from retrieval.models import QueryTrace
 from tenants.context import tenant_context
+from tenants.models import Tenant
 from tests.monitoring.ledger import add_metrics, fleet_sums, roll_up_all
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -170,3 +171,14 @@ def test_the_fleets_total_has_one_row_for_each_model_and_layer():
     keys = list(TotalUsage.objects.values_list("model", "cache"))
     assert len(keys) == len(set(keys)) > 0
     assert all(isinstance(row.cost_usd, Decimal) for row in TotalUsage.objects.all())
+
+
+def test_tenants_of_the_installations_own_checks_are_no_part_of_the_fleet(tenant):
+    roll_up_all()
+    before = fleet_sums().questions
+    Tenant.objects.filter(pk=tenant.pk).update(slug=f"canary-{tenant.slug}"[:40])
+    add_metrics(tenant.pk, NOON, count=3)
+    roll_up_all()
+    assert fleet_sums().questions == before
+    own = DailyUsage.objects.filter(tenant_id=tenant.pk)
+    assert sum(own.values_list("questions", flat=True)) == 3

@@ -42,11 +42,10 @@ def make_tenant(timezone="UTC", **values):
     return tenant
 
 
-def caller_of(tenant, url, model=MODEL, **query):
+def caller_of(tenant, **query):
     config = tenant_config(tenant)
     config = replace(config, query=replace(config.query, **{"llm_cache": False, **query}))
-    caller = Caller(config, ("public", "internal"), frozenset({"query"}), label="tester", user_id=1)
-    return with_model(caller, url, model)
+    return Caller(config, ("public", "internal"), frozenset({"query"}), label="tester", user_id=1)
 
 
 def ask_all(
@@ -61,11 +60,13 @@ def ask_all(
     """Answers as they are told; None for one that failed. `query`: settings that differ. `billed`: what
     the stub counted of each model is put there."""
 
+    # Out here, because each thread that asks the database holds a connection of the pool.
+    asking = replace(caller_of(tenant, **query), is_simulated=simulated)
+
     async def run():
         server = await start_server("127.0.0.1", 0)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-        caller = await in_thread(caller_of, tenant, url, model, **query)
-        caller = replace(caller, is_simulated=simulated)
+        caller = with_model(asking, url, model)
         reranker = f"http:{url}/rerank" if with_reranker else "none"
         try:
             with override_settings(RERANKER=reranker):
@@ -86,10 +87,6 @@ def ask_all(
             await asyncio.sleep(0.01)  # the server hears that its callers have gone
 
     return asyncio.run(run())
-
-
-async def in_thread(function, *values, **options):
-    return await asyncio.to_thread(function, *values, **options)
 
 
 async def _ask(caller, question):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from django.db import connections
 from playwright.sync_api import expect
 
 from retrieval.evaluation.work import run_next
@@ -27,6 +28,7 @@ def work_off(tenant):
     def run():
         while run_next("browser", tenant):
             pass
+        connections.close_all()
 
     thread = threading.Thread(target=run)
     thread.start()

@@ -124,7 +124,7 @@ def test_list_counts_members_and_live_keys(shared_cast, cast):
 
 def test_list_asks_no_more_as_it_grows(shared_cast, django_assert_max_num_queries):
     client = shared_cast.client("operator")
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         client.get(reverse("operator-tenants"))
 
 

@@ -64,7 +64,11 @@ def list_turns(conversation_id: UUID, user_id: int) -> list[QueryTrace]:
     """Oldest first. Raises NotFound, also for somebody else's."""
     find_conversation(conversation_id, user_id)
     turns = QueryTrace.objects.filter(conversation_id=conversation_id, user_id=user_id)
-    newest = turns.select_related("feedback").defer("prompt", "terms").order_by("-created_at")[:MOST_TURNS]
+    newest = (
+        turns.select_related("feedback")
+        .defer("prompt", "terms")
+        .order_by("-created_at")[:MOST_TURNS]
+    )
     return list(newest)[::-1]
 
 

@@ -90,7 +90,9 @@ def test_what_it_cost_is_on_the_run_and_booked_in_the_budget(tenant):
         assert list(spent.values_list("component", "calls", "cost_usd")) == [
             ("evaluation", 3, Decimal("0.003"))
         ]
-        questions = DailyUsage.objects.filter(tenant_id=tenant.pk).values_list("questions", flat=True)
+        questions = DailyUsage.objects.filter(tenant_id=tenant.pk).values_list(
+            "questions", flat=True
+        )
         assert not any(questions), "they are nobody's questions"
     finally:
         budget.delete()

@@ -22,6 +22,7 @@ COMPONENTS = {
     "search": "Search",
     "embedding": "Question embedding",
     "shadow": "Checks of cache hits",
+    "evaluation": "Evaluations",
 }
 KINDS = {
     "rated_down": "Rated down",

@@ -334,7 +334,7 @@ def _mark_interrupted(tenant: Tenant) -> None:
                 terms=trace_terms((question,), (), asked_by),
             )
         if asked:
-            book(events.ledger.completed, list(asked))
+            book(events.ledger.completed, answer_ids=list(asked))
 
 
 @worker_init.connect

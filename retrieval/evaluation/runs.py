@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 
 from ragadmin.errors import Conflict, NotFound
 from retrieval import events
+from retrieval.bookkeeping import book
 from retrieval.evaluation.configuration import describe, is_same, trial_of
 from retrieval.evaluation.summary import sum_up
 from retrieval.models import Evaluation, GoldenQuestion
@@ -134,14 +135,12 @@ def fresh_baseline() -> Evaluation | None:
 
 def append_results(run: Evaluation, results: list[dict[str, Any]]) -> bool:
     """False if the run was ended meanwhile."""
+    as_json = json.dumps(results)
     with connection.cursor() as cursor:
-        cursor.execute(APPEND, [json.dumps(results), len(results), run.id])
+        cursor.execute(APPEND, [as_json, len(results), run.id])
         is_going_on = cursor.rowcount == 1
-        if is_going_on and events.ledger.evaluated:
-            cursor.execute(
-                events.ledger.evaluated,
-                {"evaluation_id": run.id, "results": json.dumps(results)},
-            )
+    if is_going_on:
+        book(events.ledger.evaluated, evaluation_id=run.id, results=as_json)
     return is_going_on
 
 

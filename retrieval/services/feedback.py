@@ -50,7 +50,7 @@ def rate_answer(
     )
     change = {value: (rating == value) - _was(before, value) for value in Feedback.Rating.values}
     if any(change.values()):
-        book(events.ledger.rated, [trace_id], **change)
+        book(events.ledger.rated, answer_ids=[trace_id], **change)
     (evict_answer if rating == Feedback.Rating.DOWN else allow_answer)(trace)
     if is_new and rating == Feedback.Rating.DOWN:
         tenant_id = current_tenant().id

@@ -26,7 +26,7 @@ def admin(answered, django_db_blocker):
             QueryTrace.objects.filter(pk=on_the_hour.pk).update(
                 created_at=hour - timedelta(hours=2)
             )
-            book(events.ledger.completed, [failed.pk, on_the_hour.pk])
+            book(events.ledger.completed, answer_ids=[failed.pk, on_the_hour.pk])
         roll_up_all()
         return sign_in(answered, role="admin")
 

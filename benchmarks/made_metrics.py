@@ -70,13 +70,16 @@ def make_metrics(
 
 
 def multiply_metrics(start: datetime, length: timedelta, times: int, windows: int) -> None:
-    """So many times the rows of that length of time, a window in a transaction."""
+    """So many times the rows of that length of time, a window in a transaction.
+
+    A copy stays in its window: else the next would multiply it again.
+    """
     from django.db import connection
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT * FROM monitoring_querymetric LIMIT 0")
         names = [column.name for column in cursor.description or () if column.name != "xid"]
-        new = {"id": "gen_random_uuid()", "asked_at": "asked_at + random() * %(window)s"}
+        new = {"id": "gen_random_uuid()", "asked_at": "%(first)s + random() * %(window)s"}
         values = ", ".join(new.get(name, name) for name in names)
         for number in range(windows):
             first = start + length * (number / windows)

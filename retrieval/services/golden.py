@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, connection, transaction
 
 from ragadmin.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
-from retrieval.models import GoldenQuestion
+from retrieval.models import Document, GoldenQuestion
 from retrieval.query.request import clean_question
 from retrieval.services.golden_nights import schedule_nights
 from tenants.context import current_tenant
@@ -42,6 +42,13 @@ def visible_questions(access_levels: Iterable[str]) -> QuerySet[GoldenQuestion]:
     what their documents say."""
     found = GoldenQuestion.objects.filter(access_levels__contained_by=list(access_levels))
     return found.order_by("-created_at", "id")
+
+
+def known_paths(paths: Iterable[str], access_levels: Iterable[str]) -> set[str]:
+    """Those of documents that are there, and may be seen."""
+    wanted = set(paths)
+    found = Document.objects.filter(path__in=wanted, access_level__in=list(access_levels))
+    return set(found.values_list("path", flat=True)) if wanted else set()
 
 
 def find_golden_question(
@@ -107,7 +114,10 @@ def update_golden_question(
     _refuse_another(cleaned, but=row.id)
     for name, value in cleaned.items():
         setattr(row, name, value)
-    return _save(row)
+    saved = _save(row)
+    if saved.is_active:
+        schedule_nights()
+    return saved
 
 
 def delete_golden_questions(*, ids: Iterable[UUID], allowed_levels: Sequence[str]) -> int:

@@ -1,7 +1,8 @@
 """Golden questions from and to CSV files, as spreadsheets write them. With the tenant in force.
 
 A cell that holds several values has each on a line of its own, or parted by "|". What is imported
-again replaces what is expected of the same question. A file is taken as a whole or not at all.
+again replaces what is expected of the same question, as far as the file has columns for it. A file is
+taken as a whole or not at all.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import csv
 import io
 import re
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -26,6 +28,7 @@ from retrieval.services.golden import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from uuid import UUID
 
     from retrieval.models import GoldenQuestion
 
@@ -53,6 +56,8 @@ class Imported:
     added: int = 0
     updated: int = 0
     errors: list[RowError] = field(default_factory=list[RowError])
+    # By question: where it stands in the file.
+    lines: dict[UUID, int] = field(default_factory=dict["UUID", int])
 
     def as_json(self) -> dict[str, Any]:
         errors = [{"line": each.line, "message": each.message} for each in self.errors]
@@ -97,31 +102,43 @@ def _import_row(
                 question=values["question"], access_levels=values["access_levels"]
             )
             if known is None:
-                add_golden_question(
+                known = add_golden_question(
                     **values, origin="csv", created_by=created_by, allowed_levels=allowed_levels
                 )
                 done.added += 1
+            elif known.id in done.lines:
+                raise InvalidRequest(
+                    f"Line {done.lines[known.id]} has the same question, asked as the same levels."
+                )
             else:
                 update_golden_question(
                     question_id=known.id, changes=values, allowed_levels=allowed_levels
                 )
                 done.updated += 1
+            done.lines[known.id] = line
     except RagadminError as error:
         done.errors.append(RowError(line, error.message))
 
 
 def _values(row: dict[str, str], allowed_levels: Sequence[str]) -> dict[str, Any]:
+    """Of the columns that the file has."""
     values: dict[str, Any] = {
-        name: _unsafe(row.get(name, "")).strip() for name in COLUMNS if name not in LISTS
+        name: _unsafe(row[name]).strip() for name in COLUMNS if name in row and name not in LISTS
     }
     for name in LISTS:
-        parts = [_unsafe(part.strip()) for part in _PARTS.split(row.get(name, ""))]
-        values[name] = [part for part in parts if part]
-    values["access_levels"] = values["access_levels"] or list(allowed_levels)
-    abstain = values["must_abstain"].casefold()
-    if abstain not in YES | NO:
-        raise InvalidRequest(f"must_abstain is yes or no, not {values['must_abstain']!r}.")
-    return values | {"must_abstain": abstain in YES}
+        if name in row:
+            parts = [_unsafe(part.strip()) for part in _PARTS.split(row[name])]
+            values[name] = [part for part in parts if part]
+    values["access_levels"] = values.get("access_levels") or list(allowed_levels)
+    if "must_abstain" in values:
+        values["must_abstain"] = _is_yes(values["must_abstain"])
+    return values
+
+
+def _is_yes(text: str) -> bool:
+    if text.casefold() not in YES | NO:
+        raise InvalidRequest(f"must_abstain is yes or no, not {text!r}.")
+    return text.casefold() in YES
 
 
 def _unsafe(text: str) -> str:
@@ -143,7 +160,7 @@ def _read(content: bytes) -> list[tuple[int, dict[str, str]]]:
             if not names:
                 names = _check_header(cells)
             elif any(cell.strip() for cell in cells):
-                rows.append((line, dict(zip(names, cells, strict=False))))
+                rows.append((line, _named(line, names, cells, separator)))
     except csv.Error as error:
         raise InvalidRequest(f"Line {reader.line_num} is not CSV: {error}.") from error
     if not rows:
@@ -151,6 +168,15 @@ def _read(content: bytes) -> list[tuple[int, dict[str, str]]]:
     if len(rows) > MOST_QUESTIONS:
         raise InvalidRequest(f"A file has at most {MOST_QUESTIONS:,} questions.")
     return rows
+
+
+def _named(line: int, names: Sequence[str], cells: Sequence[str], separator: str) -> dict[str, str]:
+    if any(cell.strip() for cell in cells[len(names) :]):
+        raise InvalidRequest(
+            f"Line {line} has more cells than there are columns: a cell with {separator!r} in it has "
+            "to stand in double quotes."
+        )
+    return dict(zip_longest(names, cells[: len(names)], fillvalue=""))
 
 
 def _decode(content: bytes) -> str:
@@ -178,7 +204,8 @@ def _check_header(cells: Sequence[str]) -> list[str]:
         raise InvalidRequest(f"The first line has no column named question. {known}")
     if unknown := [name for name in names if name not in COLUMNS and name]:
         raise InvalidRequest(f"There is no column {unknown[0]!r}. {known}")
-    if len(set(names)) < len(names):
+    named = [name for name in names if name]
+    if len(set(named)) < len(named):
         raise InvalidRequest(f"A column is there twice. {known}")
     return names
 

@@ -25,7 +25,7 @@ WHERE id = %s AND evaluates_nightly AND evaluation_due_at IS NULL
 
 
 def schedule_nights() -> None:
-    """After a golden question was added. Changes nothing where the time is set, or nobody wants it."""
+    """After a golden question was added, or is asked again. Changes nothing where the time is set, or nobody wants it."""
     with connection.cursor() as cursor:
         cursor.execute(SCHEDULE, [current_tenant().id])
 

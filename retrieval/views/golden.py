@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -14,11 +14,12 @@ from ragadmin.errors import InvalidRequest, NotFound, RagadminError
 from ragadmin.forms import add_error
 from retrieval.evaluation.runs import last_verdicts
 from retrieval.golden_forms import GoldenFilter, GoldenQuestionForm, ImportForm
-from retrieval.models import Document, GoldenQuestion
+from retrieval.models import GoldenQuestion
 from retrieval.services.golden import (
     CHANGEABLE,
     add_golden_question,
     delete_golden_questions,
+    known_paths,
     update_golden_question,
     visible_questions,
 )
@@ -51,7 +52,9 @@ def list_questions(request: TenantHttpRequest, slug: str) -> HttpResponse:
         "rows": [(row, verdicts.get(str(row.id))) for row in page],
         "total": total,
         "hidden": GoldenQuestion.objects.count() - total,
-        "known_paths": _known_paths(page.object_list, request.access_levels),
+        "known_paths": known_paths(
+            (path for row in page for path in row.expected_paths), request.access_levels
+        ),
     }
     return render_page_or_part(
         request,
@@ -171,10 +174,3 @@ def _import(request: TenantHttpRequest, form: ImportForm) -> Imported | None:
     except InvalidRequest as error:
         form.add_error("file", error.message)
         return None
-
-
-def _known_paths(rows: Any, access_levels: tuple[str, ...]) -> set[str]:
-    """Of the expected documents, those that are there; the others are marked."""
-    wanted = {path for row in rows for path in row.expected_paths}
-    found = Document.objects.filter(path__in=wanted, access_level__in=access_levels)
-    return set(found.values_list("path", flat=True)) if wanted else set()

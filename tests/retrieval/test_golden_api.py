@@ -165,11 +165,29 @@ def test_a_file_with_errors_names_their_lines_and_changes_nothing(tenant):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"question\n", b"a,b\n1,2\n", b"question,question\n1,2\n", b"question\n\xff\n"]
+    "content",
+    [
+        b"",
+        b"question\n",
+        b"a,b\n1,2\n",
+        b"question,question\n1,2\n",
+        b"question\n\xff\n",
+        b"question,note\nWhy, and since when?,x\n",
+    ],
 )
 def test_what_is_no_table_of_questions_is_refused(tenant, content):
     with pytest.raises(InvalidRequest):
         import_(tenant, content)
+
+
+def test_a_file_changes_what_it_has_columns_for_and_asks_nothing_twice(tenant):
+    content = b"question;access_levels;note;;\nHow is a password reset?;public;by Ann;;\n"
+    assert import_(tenant, content).updated == 1
+    with tenant_context(tenant):
+        row = GoldenQuestion.objects.get(note="by Ann")
+        assert row.must_contain == ["sign-in page"], "there is no column for it"
+    twice = import_(tenant, content + b"how is a password  RESET?;public;by Bob;;\n")
+    assert [(each.line, "Line 2" in each.message) for each in twice.errors] == [(3, True)]
 
 
 def test_nobody_imports_above_their_own_levels(tenant):

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from ragadmin.drf import HasScope, Pages, TenantAPIView
 from retrieval.api.sources import read
 from retrieval.evaluation.compare import count_kinds
-from retrieval.evaluation.configuration import say_differences
+from retrieval.evaluation.configuration import read_changes, say_differences
 from retrieval.evaluation.runs import (
     TRIAL,
     baseline_of,
@@ -70,7 +70,7 @@ class EvaluationList(EvaluationView):
         """Asks all golden questions, with the settings in force or, as a trial, with others. A trial
         is compared with a run of the settings in force, which is made before it if there is none for
         the present documents. 409 while one is under way."""
-        changes = read(EvaluationStartSerializer, request).get("changes") or {}
+        changes = read_changes(read(EvaluationStartSerializer, request).get("changes") or {})
         actor = actor_of(request)
         run = begin_evaluation(
             trigger=TRIAL if changes else "api",

@@ -23,12 +23,13 @@ KINDS = {
     "rank_better": "Found higher",
     "added": "New question",
     "removed": "Not asked any more",
+    "edited": "Edited",
     "answer": "Other answer",
     "same": "The same",
 }
 WORSE = frozenset({"newly_wrong", "failed"})
-EXPECTATIONS = (
-    "expected_paths", "expected_answer", "must_contain", "must_abstain", "access_levels",
+EDITED = (
+    "question", "expected_paths", "expected_answer", "must_contain", "must_abstain", "access_levels",
 )  # fmt: skip
 _PIECES = re.compile(r"\s+|\S+")
 # Longer answers are told apart, but not word by word.
@@ -37,7 +38,7 @@ LONGEST_DIFF = 6_000
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A question in both runs. `expects_other`: what is expected of it was edited between them."""
+    """A question in both runs. `expects_other`: it, or what is expected of it, was edited between them."""
 
     kind: str
     before: Result | None
@@ -59,8 +60,7 @@ class Pair:
 
     @property
     def expects_other(self) -> bool:
-        a, b = self.before, self.after
-        return bool(a and b and any(a.get(name) != b.get(name) for name in EXPECTATIONS))
+        return _is_edited(self.before, self.after)
 
     @property
     def rank_change(self) -> tuple[int | None, int | None] | None:
@@ -122,7 +122,13 @@ def _kind(before: Result | None, after: Result | None) -> str:
     ranks = [each.get("rank") or float("inf") for each in (before, after)]
     if ranks[0] != ranks[1] and None not in (before.get("found"), after.get("found")):
         return "rank_better" if ranks[1] < ranks[0] else "rank_worse"
+    if _is_edited(before, after):
+        return "edited"
     return "same" if before.get("answer") == after.get("answer") else "answer"
+
+
+def _is_edited(before: Result | None, after: Result | None) -> bool:
+    return bool(before and after and any(before.get(name) != after.get(name) for name in EDITED))
 
 
 def _value(result: Result | None, name: str) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
 from typing import TYPE_CHECKING
 
-from retrieval.evaluation.runs import UNFINISHED, begin_evaluation
+from ragadmin.errors import Conflict
+from retrieval.evaluation.runs import UNFINISHED, begin_evaluation, cancel_run
 from retrieval.evaluation.work import run_next
 from retrieval.models import Evaluation
 from tenants.context import tenant_context
@@ -22,9 +24,18 @@ PAUSE_SECONDS = 0.5
 
 
 def run_here(tenant: Tenant, tell: Callable[[Evaluation], None]) -> Evaluation:
-    """Until it is over, with its results. Raises Conflict."""
+    """Until it is over, with its results. Ctrl-C cancels it: no worker goes on with it. Raises Conflict."""
     with tenant_context(tenant):
         run = begin_evaluation(trigger="command", created_by="command line")
+    try:
+        return _follow(run, tenant, tell)
+    except KeyboardInterrupt:
+        with tenant_context(tenant), contextlib.suppress(Conflict):
+            cancel_run(run.id)
+        raise
+
+
+def _follow(run: Evaluation, tenant: Tenant, tell: Callable[[Evaluation], None]) -> Evaluation:
     worker = f"{socket.gethostname()}-{os.getpid()}"
     while True:
         worked = run_next(worker, tenant, tell=tell)

@@ -11,7 +11,7 @@ from celery.signals import worker_init
 from kombu.exceptions import KombuError
 
 from ragadmin.celery import app
-from ragadmin.errors import Conflict, SchemaMissing, TenantGone
+from ragadmin.errors import RagadminError
 from retrieval.evaluation import nightly
 from tenants.context import tenant_context
 
@@ -62,8 +62,11 @@ def dispatch_evaluations() -> None:
                     begin_evaluation(trigger="nightly", created_by="nightly")
                 else:
                     nightly.forget(tenant)
-        except (Conflict, SchemaMissing, TenantGone) as error:  # the other tenants' turn must come
+        # Whatever it is, the other tenants' turn must come.
+        except RagadminError as error:
             log.warning("not evaluated tonight", tenant=tenant.slug, code=error.code)
+        except Exception:
+            log.exception("not evaluated tonight", tenant=tenant.slug)
     if has_claimable():
         hint_evaluation()
 

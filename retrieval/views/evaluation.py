@@ -23,6 +23,7 @@ from retrieval.evaluation.runs import (
 )
 from retrieval.evaluation.tasks import hint_evaluation
 from retrieval.evaluation.visible import see_pairs
+from retrieval.services.golden import known_paths
 from retrieval.services.golden_nights import set_nights
 from retrieval.views.fragments import render_page_or_part
 from tenants.access import TenantHttpRequest, tenant_page
@@ -103,6 +104,9 @@ def _outcome(request: TenantHttpRequest, run: Evaluation) -> dict[str, Any]:
         "tried": say_trial(run.changes, old),
         "page": page,
         "rows": [_row(pair) for pair in page],
+        "known_paths": known_paths(
+            (path for pair in page for path in pair.result["expected_paths"]), request.access_levels
+        ),
         "counts": _counts(pairs) if compared else [],
         "pairs": len(pairs),
         "hidden": hidden,

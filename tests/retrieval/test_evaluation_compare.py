@@ -54,6 +54,8 @@ def result(**values):
         (result(rank=2), result(rank=1), "rank_better"),
         (result(), result(rank=None), "rank_worse"),
         (result(), result(answer="Because."), "answer"),
+        (result(), result(question="Why then?", answer="Because."), "edited"),
+        (result(is_right=None), result(is_right=False, must_contain=["25"]), "edited"),
         (result(), result(duration_ms=900.0), "same"),
         (None, result(), "added"),
         (result(), None, "removed"),

@@ -75,13 +75,13 @@ class Command(RagadminCommand):
         asked, errors = figures.get("questions", 0), figures.get("errors", 0)
         self.stdout.write(f"{asked} questions, {errors} errors, {figures.get('right', 0)} right")
         for name, label in SHARES.items():
-            self._line(label, figures.get(name), old.get(name), "{:.3f}")
+            self._line(label, figures.get(name), old.get(name), ".3f")
         for name, label in TIMES.items():
-            self._line(label, figures.get(name), old.get(name), "{:.0f} ms")
+            self._line(label, figures.get(name), old.get(name), ".0f", " ms")
         self._abstention(figures.get("abstention", {}))
-        unpriced = figures.get("unpriced", 0)
+        unpriced, cost = figures.get("unpriced", 0), figures.get("cost_usd", "0")
         more = f" + {unpriced} answers of unknown price" if unpriced else ""
-        self.stdout.write(f"{'cost':<26} ${figures.get('cost_usd', '0')}{more}")
+        self.stdout.write(f"{'cost':<26} {'unknown' if cost is None else f'${cost}'}{more}")
         if before:
             self._changes(run, before, pairs)
 
@@ -92,9 +92,11 @@ class Command(RagadminCommand):
                 f"{figures['missed']} missed"
             )
 
-    def _line(self, label: str, value: float | None, old: float | None, form: str) -> None:
-        shown = "not measured" if value is None else form.format(value)
-        change = "" if value is None or old is None else f"{value - old:+.3f}"
+    def _line(
+        self, label: str, value: float | None, old: float | None, form: str, unit: str = ""
+    ) -> None:
+        shown = "not measured" if value is None else f"{value:{form}}{unit}"
+        change = "" if value is None or old is None else f"{value - old:+{form}}{unit}"
         self.stdout.write(f"{label:<26} {shown:>12}  {change}".rstrip())
 
     def _changes(self, run: Evaluation, before: Evaluation, pairs: list[Pair]) -> None:

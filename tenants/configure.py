@@ -81,9 +81,9 @@ def _follow_levels(tenant: Tenant, wanted: list[str], actor: User | str) -> None
     removed = [level for level in tenant.access_levels if level not in wanted]
     added = [level for level in wanted if level not in tenant.access_levels]
     for level in removed:
-        if _is_in_use(level):
+        if what := _what_uses(level):
             raise Conflict(
-                f"Documents have the access level {level}: give them another or delete them first.",
+                f"{what} the access level {level}: give them another or delete them first.",
                 code="level_in_use",
                 extra={"field": "access_levels"},
             )
@@ -93,13 +93,18 @@ def _follow_levels(tenant: Tenant, wanted: list[str], actor: User | str) -> None
         _give_to_owners(tenant, added, actor)
 
 
-def _is_in_use(level: str) -> bool:
-    """Asks every tenant table that carries an access level, whichever app it belongs to."""
-    return any(
-        model.objects.filter(access_level=level).exists()
-        for model in apps.get_models()
-        if issubclass(model, TenantModel) and hasattr(model, "access_level")
-    )
+def _what_uses(level: str) -> str:
+    """Asks every tenant table that carries an access level, or names levels in what USES_LEVELS says of
+    it, whichever app it belongs to."""
+    models = [model for model in apps.get_models() if issubclass(model, TenantModel)]
+    for model in models:
+        if hasattr(model, "access_level") and model.objects.filter(access_level=level).exists():
+            return "Documents have"
+    for model in models:
+        said = getattr(model, "USES_LEVELS", "")
+        if said and model.objects.filter(access_levels__contains=[level]).exists():
+            return said
+    return ""
 
 
 def _take_away(tenant: Tenant, levels: list[str]) -> None:

@@ -36,6 +36,9 @@ class GoldenQuestion(TenantModel):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
+    # Nobody could see, edit or delete one with a level that the tenant has no more.
+    USES_LEVELS = "Golden questions are asked as"
+
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant_id", "key"], name="golden_once")]
         indexes = [models.Index(fields=["tenant_id", "-created_at"], name="golden_newest")]

@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from ragadmin.errors import Conflict, InvalidRequest
 from retrieval.models import Document, Source
+from retrieval.services.golden import add_golden_question
 from tenants.configure import update_tenant
 from tenants.context import tenant_context
 from tenants.keys import create_api_key
@@ -88,6 +89,15 @@ def test_level_in_use_by_a_document_stays(cast):
     assert "Documents have the access level internal" in response.content.decode()
     cast.tenant.refresh_from_db()
     assert cast.tenant.access_levels == ["public", "internal"]
+
+
+def test_level_that_golden_questions_are_asked_as_stays(cast):
+    with tenant_context(cast.tenant):
+        add_golden_question(
+            question="Who?", access_levels=["public", "internal"], created_by="tester"
+        )
+    response = save(cast, "owner", access_levels="public")
+    assert "Golden questions are asked as the access level internal" in response.content.decode()
 
 
 def test_level_in_use_by_another_tenant_does_not_matter(cast):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monitoring.booking import FLEET
-from monitoring.intake import FROM_TRACES
+from monitoring.intake import FROM_TRACES, INTO
 from monitoring.rebuild import ALL_SPENDING, ALL_USAGE
 from monitoring.rollups import count, hold_alone
 from tenants.archive import hooks
@@ -21,6 +21,14 @@ KINDS = {
     "usage rows": tuple(model._meta.db_table for model in ALL_USAGE),  # noqa: SLF001
     "spending rows": tuple(model._meta.db_table for model in ALL_SPENDING),  # noqa: SLF001
 }
+
+# What was asked in evaluations has no trace, and is kept with its calls by the run.
+KEPT_EVALUATIONS = f"""
+{INTO} (id, asked_at, tenant_id, answer_id, entry, model, cache, calls)
+SELECT gen_random_uuid(), (r->>'asked_at')::timestamptz, e.tenant_id, e.id, 'evaluation', '', 'none', r->'calls'
+FROM retrieval_evaluation e, jsonb_array_elements(e.results) r
+WHERE e.tenant_id = %s AND jsonb_array_length(r->'calls') > 0
+"""  # noqa: S608 - of constants
 
 
 def register_tenant_life() -> None:
@@ -45,10 +53,11 @@ def remove_rows_of(cursor: CursorWrapper, tenant_id: int) -> None:
 
 
 def keep_books_of_imported(cursor: CursorWrapper, tenant: Tenant) -> None:
-    """The next summing up counts its answers, each at the time it was asked."""
+    """The next summing up counts its answers and evaluations, each at the time it was asked."""
     for statement in FROM_TRACES:
         condition = f"t.tenant_id = {tenant.pk}"
         cursor.execute(statement.format(xid="pg_current_xact_id()", condition=condition))
+    cursor.execute(KEPT_EVALUATIONS, [tenant.pk])
 
 
 def _count(cursor: CursorWrapper, table: str, tenant_id: int) -> int:

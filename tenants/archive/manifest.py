@@ -18,6 +18,7 @@ LEFT_OUT = (
     "access.json names them, so that they can be made anew.",
     "Passwords and the credentials of model endpoints, which are only named.",
     "What was spent of budgets.",
+    "Alert rules and whom they tell, saved filters, and which reports were sent.",
 )
 # Of the tenant's row: what makes its answers what they are. Its slug and isolation are advice only.
 SETTINGS = (

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 BATCH_ROWS, BATCH_BYTES = 500, 2**22
 FILE_COLUMN = "storage_key"
 JSON_TYPES = {"json", "jsonb"}
+# What rows name in JSON, by its key there; and of one table its own.
+IDS_INSIDE = frozenset({"document_id", "entry_id"})
+IDS_INSIDE_OF = {"retrieval_evaluation": frozenset({"id"})}
+# Of a row in public, which is not carried over.
+FOREIGN = "api_key_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,36 +67,36 @@ class RowEditor:
             row[FILE_COLUMN] = self.store(str(row[FILE_COLUMN]))
         if row.get("user_id") is not None:
             row["user_id"] = self.people.get(row["user_id"])
-        if "api_key_id" in row:
-            row["api_key_id"] = None
+        if FOREIGN in row:
+            row[FOREIGN] = None
         if self.new_ids:
             self._renew(row, self.new_ids)
 
     def _renew(self, row: dict[str, Any], new_ids: NewIds) -> None:
         for column in id_columns(self.table):
             row[column] = new_ids.of(row[column])
+        names = IDS_INSIDE | IDS_INSIDE_OF.get(self.table.name, frozenset())
         for column, kind in self.table.types.items():
             if kind in JSON_TYPES:
-                _renew_inside(row.get(column), new_ids)
+                _renew_inside(row.get(column), new_ids, names)
 
 
 def id_columns(table: Table) -> set[str]:
-    """The row's own id and those of rows it refers to."""
-    named = {*table.row_key, *(name for each in table.references for name in each.columns)}
-    return {name for name in named if table.types[name] == "uuid"}
+    """The row's own id and those of rows it refers to, by a foreign key or without one."""
+    return {name for name, kind in table.types.items() if kind == "uuid" and name != FOREIGN}
 
 
-def _renew_inside(value: Any, new_ids: NewIds) -> None:
-    """A trace names its documents in JSON."""
+def _renew_inside(value: Any, new_ids: NewIds, names: frozenset[str]) -> None:
+    """A trace names its documents in JSON, and an evaluation its questions."""
     if isinstance(value, list):
         for each in value:
-            _renew_inside(each, new_ids)
+            _renew_inside(each, new_ids, names)
     elif isinstance(value, dict):
         for name, inner in value.items():
-            if name == "document_id":
+            if name in names:
                 value[name] = new_ids.of(inner)
             else:
-                _renew_inside(inner, new_ids)
+                _renew_inside(inner, new_ids, names)
 
 
 def insert_rows(

@@ -22,6 +22,7 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
+from monitoring.models import QueryMetric
 from ragadmin.errors import Conflict, InvalidRequest
 from ragadmin.installation import PROJECT_DIR
 from retrieval.evaluation.runs import begin_evaluation
@@ -584,14 +585,29 @@ def test_the_command_tells_in_one_line_what_is_wrong(tmp_path):
         call_command("import_tenant", str(tmp_path / "no.zip"))
 
 
-def test_golden_questions_come_along_and_an_evaluation_under_way_is_over(tmp_path):
+def test_golden_questions_and_evaluations_come_along_and_one_under_way_is_over(tmp_path):
     tenant = new_tenant("shared")
     with tenant_context(tenant):
-        add_golden_question(question="Who?", access_levels=["public"], created_by="tester")
+        trace = QueryTrace.objects.create(question="Who?", access_levels=["public"])
+        golden = add_golden_question(
+            question="Who?", access_levels=["public"], created_by="tester", trace_id=trace.pk
+        )
+        call = {"kind": "generation", "model": "m", "input_tokens": 9, "cost_usd": "0.25"}
+        result = {"id": str(golden.pk), "asked_at": "2026-03-01T12:00:00Z", "calls": [call]}
+        summary = {"hit_rate": 0.5, "cost_usd": "0.25"}
+        Evaluation.objects.create(status="succeeded", results=[result], summary=summary)
         begin_evaluation(trigger="hand", created_by="tester")
-    copy = import_(export(tenant, tmp_path), slug=new_slug()).tenant
+    report = import_(export(tenant, tmp_path), slug=new_slug())
+    copy = report.tenant
+    assert "new ids" in " ".join(report.notes)
     with tenant_context(copy):
-        assert GoldenQuestion.objects.get().question == "Who?"
-        assert [run.status for run in Evaluation.objects.all()] == ["cancelled"]
+        question = GoldenQuestion.objects.get(question="Who?")
+        assert question.trace_id == QueryTrace.objects.get().pk != trace.pk
+        measured, cut_off = Evaluation.objects.order_by("-status")
+        assert (measured.status, cut_off.status) == ("succeeded", "cancelled")
+        assert measured.results == [result | {"id": str(question.pk)}], "the next is compared by it"
+        assert measured.summary == summary
+    (booked,) = QueryMetric.objects.filter(tenant_id=copy.pk, entry="evaluation")
+    assert (booked.answer_id, booked.calls) == (measured.pk, [call])
     assert copy.evaluation_due_at
     assert not EvaluationJob.objects.filter(tenant=copy).exists()

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import structlog
 from django.conf import settings
 
-from monitoring.models import HourlySpending, HourlyUsage, RecentUsage, TenantHour
+from monitoring.models import DailyReport, HourlySpending, HourlyUsage, RecentUsage, TenantHour
 from monitoring.partitions import drop_days, make_days
+from monitoring.reports.daily import CATCH_UP_DAYS
 from monitoring.rollups import RECENT_DAYS
 
 if TYPE_CHECKING:
@@ -36,3 +37,11 @@ def tend_figures(now: datetime | None = None) -> None:
         log.info("the ledger's days", made=len(made), dropped=len(dropped))
     for model, days in KEPT_DAYS.items():
         model._default_manager.filter(starts_at__lt=now - timedelta(days)).delete()  # noqa: SLF001
+    _forget_reports(now)
+
+
+def _forget_reports(now: datetime) -> None:
+    """What was sent of a day, as long as ratings and late answers can still change its figures. The report
+    of any day is made of the sums of days. One that is due would be made and sent again."""
+    days = max(settings.METRIC_DAYS, CATCH_UP_DAYS + 2)
+    DailyReport.objects.filter(date__lt=(now - timedelta(days)).date()).delete()

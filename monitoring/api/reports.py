@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from monitoring.reports import fleet
 from monitoring.reports.days import Day, read_day
-from monitoring.reports.figures import fleet_began_at, read_report
+from monitoring.reports.figures import figures_began_at, read_report
 from monitoring.reports.findings import read_findings
 from monitoring.reports.words import csv_rows
 from ragadmin.csv_export import BYTE_ORDER_MARK, csv_text
@@ -82,8 +82,8 @@ class DailyReportView(APIView):
         """Of a day of the tenant's own time zone, or of the fleet in UTC. `?format=csv` for CSV."""
         tenant, may_read = _whose(request)
         now = timezone.now()
-        began = tenant.created_at if tenant else fleet_began_at() or now
-        day = read_day(request.query_params.get("date", ""), tenant, began_at=began, now=now)
+        began_at = figures_began_at(tenant, now)
+        day = read_day(request.query_params.get("date", ""), tenant, began_at=began_at, now=now)
         return Response(_figures(day, may_read, now))
 
 

@@ -56,6 +56,7 @@ class Report:
 
     def _extra(self) -> dict[str, Any]:
         period, sums, before = self.day.period, self.sums, _numbers(self.before)
+        spent = self.spending.total()
         return {
             "tenant": self.day.tenant.slug if self.day.tenant else None,
             "date": self.day.date.isoformat(),
@@ -89,7 +90,8 @@ class Report:
                 "compression": _usd(sums.saved_compression_usd),
                 "total": _usd(sums.saved_usd),
             },
-            "spent_usd": _usd(self.spending.total().cost_usd),
+            "spent_usd": _spent(spent)["cost_usd"],
+            "unpriced_calls": spent.unpriced,
             "cost_by_component": [
                 {"component": name, **_spent(spent)}
                 for name, spent in self.spending.by_component().items()
@@ -159,6 +161,14 @@ def read_reports(days: Sequence[Day], *, now: datetime) -> list[Report]:
 
 def read_report(day: Day, *, now: datetime) -> Report:
     return read_reports([day], now=now)[0]
+
+
+def figures_began_at(tenant: Tenant | None, now: datetime) -> datetime:
+    """An imported tenant brings along what was asked before it was here."""
+    made = tenant.created_at if tenant else fleet_began_at() or now
+    own = DailyUsage.objects.filter(tenant_id=tenant.pk if tenant else None)
+    first = own.order_by("starts_at").values_list("starts_at", flat=True).first()
+    return min(made, first) if first else made
 
 
 def fleet_began_at() -> datetime | None:

@@ -23,6 +23,8 @@ COMPONENTS = {
     "embedding": "Question embedding",
     "shadow": "Checks of cache hits",
     "evaluation": "Evaluations",
+    "lookup": "Searches without an answer",
+    "diagnosis": "Diagnoses, documents to write",
 }
 KINDS = {
     "rated_down": "Rated down",
@@ -154,8 +156,13 @@ def further_lines(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Saved by the cache", written(saved["cache"], "usd")),
         ("Saved by smaller models", written(saved["routing"], "usd")),
         ("Saved by compression", written(saved["compression"], "usd")),
-        ("Spent in all, checks of the cache too", written(extra["spent_usd"], "usd")),
+        ("Spent in all, with evaluations and checks of the cache", _spent_in_all(extra)),
     ]
+
+
+def _spent_in_all(extra: Mapping[str, Any]) -> str:
+    unpriced = extra.get("unpriced_calls", 0)  # not in what an older version stored
+    return _cost({"cost_usd": extra["spent_usd"], "unpriced": unpriced})
 
 
 def _of_all(number: int, rate: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,10 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from monitoring.models import DailyReport, Notifier
+from monitoring.models import DailyReport, Notification, Notifier
 from monitoring.reports import fleet, message
 from monitoring.reports.days import Day, read_day, today
-from monitoring.reports.figures import fleet_began_at, read_report, read_reports
+from monitoring.reports.figures import figures_began_at, read_report, read_reports
 from monitoring.reports.findings import read_findings
 from monitoring.reports.words import (
     KINDS,
@@ -96,9 +97,9 @@ def _list(request: Any, tenant: Tenant | None) -> HttpResponse:
     if not request.GET.get("until"):
         last = today(tenant, now)
     days = [Day(last - timedelta(days=back), tenant) for back in range(DAYS_SHOWN)]
-    began = _began(tenant, now)
+    began = figures_began_at(tenant, now)
     found = [one for one in read_reports(days, now=now) if one.day.period.end > began]
-    sent = _sent(tenant, days)
+    sent, undelivered = _sent(tenant, days), _undelivered(tenant)
     context = {
         "rows": [
             {
@@ -111,11 +112,11 @@ def _list(request: Any, tenant: Tenant | None) -> HttpResponse:
                 "simulated": one.sums.simulated,
                 "unpriced": one.sums.unpriced,
                 "sent_at": sent.get(one.day.date),
+                "undelivered": undelivered.get(one.day.date.isoformat(), 0),
             }
             for one in found
         ],
         "kinds": LINES,
-        "is_unused": not any(one.sums.questions for one in found),
         "timezone": days[0].timezone,
         "older": days[-1].before.date if days[-1].period.start > began else None,
         "newer": min(last + timedelta(days=DAYS_SHOWN), today(tenant, now))
@@ -145,9 +146,11 @@ def _show(request: Any, tenant: Tenant | None, raw: str) -> HttpResponse:
         "further": further_lines(figures),
         "costs": list(cost_lines(figures)),
         "stored": stored,
+        "undelivered": _undelivered(tenant).get(day.date.isoformat(), 0),
         "differences": differences(stored.figures, figures) if stored else [],
         "findings": _by_kind(figures["extra"].get("worst_questions", [])),
-        "is_empty": not found.sums.questions,
+        # Golden questions are asked, and cost, on days when nobody else asks.
+        "is_empty": not (found.sums.questions or found.spending.rows),
         "tenant_rows": _tenant_rows(figures["extra"].get("tenants", [])),
     }
     return render(request, "monitoring/report.html", context)
@@ -214,11 +217,7 @@ def _figures(day: Day, now: datetime) -> tuple[Any, dict[str, Any]]:
 
 def _day(raw: str, tenant: Tenant | None, now: datetime) -> Day:
     """Raises InvalidRequest."""
-    return read_day(raw, tenant, began_at=_began(tenant, now), now=now)
-
-
-def _began(tenant: Tenant | None, now: datetime) -> datetime:
-    return tenant.created_at if tenant else fleet_began_at() or now
+    return read_day(raw, tenant, began_at=figures_began_at(tenant, now), now=now)
 
 
 def _sent(tenant: Tenant | None, days: list[Day]) -> dict[date, datetime | None]:
@@ -226,6 +225,14 @@ def _sent(tenant: Tenant | None, days: list[Day]) -> dict[date, datetime | None]
         tenant=tenant, date__gte=days[-1].date, date__lte=days[0].date
     )
     return dict(rows.values_list("date", "sent_at"))
+
+
+def _undelivered(tenant: Tenant | None) -> Counter[str]:
+    """By day: messages that did not arrive, of those that are kept."""
+    failed = Notification.objects.filter(
+        event=message.EVENT, status=Notification.Status.FAILED, notifier__tenant=tenant
+    )
+    return Counter(failed.values_list("payload__report__extra__date", flat=True))
 
 
 def _links(day: Day, now: datetime) -> dict[str, Any]:

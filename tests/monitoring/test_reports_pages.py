@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
-from monitoring.models import DailyReport
+from monitoring.models import DailyReport, Notification, Notifier
 from monitoring.reports.days import today
 from tenants.services import add_member
 from tests.monitoring.ledger import roll_up_all
@@ -71,4 +71,20 @@ def test_figures_that_changed_since_the_report_was_made_are_told(answered, peopl
     stored = DailyReport.objects.create(tenant=answered, date=date, figures={"total_queries": 4})
     page = people.client("admin").get(f"/t/{answered.slug}/reports/{date}/").content.decode()
     assert "Questions: 4 then, 5 now" in page
+    stored.delete()
+
+
+def test_a_mail_that_did_not_arrive_is_not_called_sent(answered, people):
+    date = today(answered, timezone.now())
+    stored = DailyReport.objects.create(tenant=answered, date=date, sent_at=timezone.now())
+    notifier = Notifier.objects.create(tenant=answered, kind="email", target="a@example.com")
+    Notification.objects.create(
+        notifier=notifier,
+        event="report",
+        status="failed",
+        payload={"report": {"extra": {"date": date.isoformat()}}},
+    )
+    page = people.client("admin").get(f"/t/{answered.slug}/reports/").content.decode()
+    assert "1 not delivered" in page
+    notifier.delete()
     stored.delete()

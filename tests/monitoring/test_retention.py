@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection, transaction
 
-from monitoring.models import DailyUsage, HourlyUsage, QueryMetric, RecentUsage
+from monitoring.models import DailyReport, DailyUsage, HourlyUsage, QueryMetric, RecentUsage
 from monitoring.partitions import DEFAULT, drop_days, make_days, name_of
 from monitoring.retention import tend_figures
 from tests.monitoring.ledger import add_metrics, roll_up_all
@@ -52,8 +52,11 @@ def test_a_day_is_dropped_only_when_all_of_it_was_counted(tenant):
 def test_old_five_minutes_and_hours_go_and_days_stay(tenant):
     for days in (1, 9, 801):
         add_metrics(tenant.pk, NOW - timedelta(days))
+        DailyReport.objects.create(tenant=tenant, date=TODAY - timedelta(days))
     roll_up_all()
     tend_figures()
+    days = DailyReport.objects.filter(tenant=tenant).values_list("date", flat=True)
+    assert sorted(days) == [TODAY - timedelta(9), TODAY - timedelta(1)]
     assert [
         model.objects.filter(tenant_id=tenant.pk).count()
         for model in (RecentUsage, HourlyUsage, DailyUsage)

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from monitoring.reports import fleet
 from monitoring.reports.days import read_day
-from monitoring.reports.figures import fleet_began_at, read_report
+from monitoring.reports.figures import figures_began_at, read_report
 from monitoring.reports.message import text_of
 from ragadmin.management.base import RagadminCommand
 from tenants.models import Tenant
@@ -30,8 +30,8 @@ class Command(RagadminCommand):
     def handle(self, **options: Any) -> None:
         tenant = _find_tenant(options["tenant"]) if options["tenant"] else None
         now = timezone.now()
-        began = tenant.created_at if tenant else fleet_began_at() or now
-        day = read_day(options["date"], tenant, began_at=began, now=now)
+        began_at = figures_began_at(tenant, now)
+        day = read_day(options["date"], tenant, began_at=began_at, now=now)
         figures = read_report(day, now=now).as_json()
         if tenant is None:
             figures["extra"] |= fleet.of_tenants(day, now=now)

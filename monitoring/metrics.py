@@ -26,7 +26,7 @@ class Metric:
     """`value` and `count` are of usage sums; other figures have `read(start, now)` instead.
 
     `counted` says what the least count of a rule counts. `has_window` False: the figure is that of
-    the moment, and no window changes it. `history` False: the past cannot be told.
+    the moment, and no window changes it. `no_past`: why the past cannot be told.
     """
 
     key: str
@@ -41,13 +41,14 @@ class Metric:
     histogram: str = ""
     read: Callable[[datetime, datetime], Readings] | None = None
     has_window: bool = True
-    history: bool = True
+    no_past: str = ""
 
     def of(self, sums: Sums) -> Reading:
         """Of usage sums."""
         assert self.value and self.count
         value = self.value(sums)
-        return Reading(None if value is None else float(value), self.count(sums))
+        known = None if value is None else float(value)
+        return Reading(known, self.count(sums), sums.questions, sums.simulated)
 
 
 def _questions(sums: Sums) -> int:
@@ -199,7 +200,6 @@ METRICS: Mapping[str, Metric] = {
             scopes=frozenset({TENANT}),
             read=other_figures.budgets_used,
             has_window=False,
-            history=False,
         ),
         Metric(
             key="failed_syncs",
@@ -217,7 +217,6 @@ METRICS: Mapping[str, Metric] = {
             bad="above",
             counted="probes",
             about="By the newest isolation check.",
-            history=False,
             scopes=frozenset({FLEET}),
             read=other_figures.isolation_leaks,
             has_window=False,
@@ -232,7 +231,7 @@ METRICS: Mapping[str, Metric] = {
             scopes=frozenset({FLEET}),
             read=other_figures.services_down,
             has_window=False,
-            history=False,
+            no_past="Services are asked at the moment, and what they said is not stored.",
         ),
         Metric(
             key="rollup_lag",
@@ -244,7 +243,7 @@ METRICS: Mapping[str, Metric] = {
             scopes=frozenset({FLEET}),
             read=other_figures.rollup_lag,
             has_window=False,
-            history=False,
+            no_past="Only the newest summing up is remembered.",
         ),
     )
 }

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.db.models import Count, Q
 
 from monitoring.alert_messages import traces_path
-from monitoring.alert_words import condition, figure, span
+from monitoring.alert_words import condition, demo_words, figure, span
 from monitoring.metrics import METRICS
 from monitoring.models import Alert, AlertRule
+from monitoring.recent import sums_of_window, window_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
+    from uuid import UUID
 
     from django.db.models import QuerySet
 
@@ -31,6 +34,8 @@ class AlertRow:
     condition: str
     traces: str
     took: str
+    # Of an open one: what of its window is demo traffic.
+    demo: str
 
 
 def alerts_of(owner: Tenant | None) -> QuerySet[Alert]:
@@ -48,7 +53,9 @@ def count_open(tenant: Tenant | None) -> int:
 
 
 def rows_of(alerts: Iterable[Alert], now: datetime) -> list[AlertRow]:
-    return [_row(alert, now) for alert in alerts]
+    alerts = list(alerts)
+    demo = _demo_traffic([alert for alert in alerts if alert.resolved_at is None], now)
+    return [_row(alert, now, demo.get(alert.pk, "")) for alert in alerts]
 
 
 def open_by_rule(owner: Tenant | None, rules: Iterable[AlertRule]) -> dict[object, int]:
@@ -59,7 +66,29 @@ def open_by_rule(owner: Tenant | None, rules: Iterable[AlertRule]) -> dict[objec
     return {row["rule_id"]: row["found"] for row in counted}
 
 
-def _row(alert: Alert, now: datetime) -> AlertRow:
+def _demo_traffic(alerts: Iterable[Alert], now: datetime) -> dict[UUID, str]:
+    """One query for each length of window."""
+    found: dict[UUID, str] = {}
+    by_window: dict[int, list[Alert]] = defaultdict(list)
+    for alert in alerts:
+        if METRICS[alert.rule.metric].read is None:
+            by_window[alert.rule.window_minutes].append(alert)
+    for minutes, several in by_window.items():
+        keys = [alert.tenant_id for alert in several]
+        sums = sums_of_window(
+            window_start(now, minutes),
+            now,
+            tenant_ids=[key for key in keys if key is not None],
+            fleet=None in keys,
+            histograms=(),
+        )
+        for alert in several:
+            if asked := sums.get(alert.tenant_id):
+                found[alert.pk] = demo_words(asked.questions, asked.simulated)
+    return found
+
+
+def _row(alert: Alert, now: datetime, demo: str) -> AlertRow:
     rule = alert.rule
     metric = METRICS[rule.metric]
     until = alert.resolved_at or now
@@ -72,4 +101,5 @@ def _row(alert: Alert, now: datetime) -> AlertRow:
         condition=condition(rule),
         traces=traces_path(alert, now),
         took=span(max(1, round((until - alert.opened_at).total_seconds() / 60))),
+        demo=demo,
     )

@@ -9,14 +9,14 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 
-from monitoring.alert_words import EVENTS, condition, figure, threshold_of
+from monitoring.alert_words import EVENTS, condition, demo_words, figure, threshold_of
 from monitoring.metrics import METRICS
 from monitoring.models import Alert
 from monitoring.notifiers import Message
 from monitoring.recent import window_start
 
 if TYPE_CHECKING:
-    from monitoring.levels import Event
+    from monitoring.levels import Event, Reading
     from monitoring.models import Notification
     from tenants.models import Tenant
 
@@ -26,10 +26,11 @@ MOST_TOLD = 25
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Something that happened to an alert."""
+    """Something that happened to an alert, and the reading that did it."""
 
     event: Event
     alert: Alert
+    reading: Reading
 
 
 def payload_of(several: list[Told], now: datetime) -> dict[str, Any]:
@@ -42,17 +43,14 @@ def payload_of(several: list[Told], now: datetime) -> dict[str, Any]:
 
 def write(notification: Notification) -> Message | None:
     """Without alerts that were deleted meanwhile, with their rule or their tenant."""
-    alerts = notification.payload["alerts"]
-    left = set(
-        Alert.objects.filter(pk__in=[one["id"] for one in alerts]).values_list("pk", flat=True)
-    )
-    alerts = [one for one in alerts if one["id"] in {str(key) for key in left}]
+    alerts = _as_they_are(notification.payload["alerts"])
     if not alerts:
         return None
     more = notification.payload["more"]
     paragraphs = [_paragraph(one) for one in alerts]
     if more:
-        paragraphs.append(f"And {more} more: {link('/operator/alerts/')}")
+        where = link(alerts_path(notification.notifier.tenant))
+        paragraphs.append(f"And {more} more: {where}")
     return Message(
         id=str(notification.pk),
         event="alerts",
@@ -60,6 +58,15 @@ def write(notification: Notification) -> Message | None:
         text="\n\n".join(paragraphs) + "\n",
         data={**notification.payload, "alerts": alerts},
     )
+
+
+def _as_they_are(alerts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that are still stored. A message that is late says what was resolved meanwhile: the one
+    that tells of it may have come first."""
+    keys = [one["id"] for one in alerts]
+    found = dict(Alert.objects.filter(pk__in=keys).values_list("pk", "resolved_at"))
+    left = {str(key): at.isoformat() if at else None for key, at in found.items()}
+    return [one | {"resolved_at": left[one["id"]]} for one in alerts if one["id"] in left]
 
 
 def write_test(notification: Notification) -> Message:
@@ -111,6 +118,8 @@ def _described(told: Told, now: datetime) -> dict[str, Any]:
         "threshold": threshold_of(rule, alert.level),
         "count": alert.count,
         "counted": metric.counted,
+        "questions": told.reading.questions,
+        "simulated": told.reading.simulated,
         "window_minutes": rule.window_minutes,
         "opened_at": alert.opened_at.isoformat(),
         "resolved_at": alert.resolved_at.isoformat() if alert.resolved_at else None,
@@ -151,6 +160,10 @@ def _paragraph(one: dict[str, Any]) -> str:
         f"{metric['label']} is {value}, from {one['count']:,} {one['counted']}; the rule looks"
         f" for {one['rule']['condition']}.",
     ]
+    if demo := demo_words(one.get("questions", 0), one.get("simulated", 0)):
+        lines.append(f"{demo[0].upper()}{demo[1:]}.")
+    if one["resolved_at"] and one["event"] != "resolved":
+        lines.append("It is resolved by now.")
     if one["worst_value"] is not None and one["worst_value"] != one["value"]:
         lines.append(f"At its worst it was {figure(one['worst_value'], metric['unit'])}.")
     lines.append(f"Alerts: {one['url']}")

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from monitoring.alerts import end_alerts
+from monitoring.alerts import end_alerts, keep_watch_away
 from monitoring.metrics import FLEET, METRICS, TENANT
 from monitoring.models import Alert, AlertMute, AlertRule, Notifier
 from ragadmin.errors import Conflict, InvalidRequest, NotFound
@@ -139,6 +139,7 @@ def mute(rule: AlertRule, minutes: int, *, owner: Tenant | None, actor: Actor) -
 def delete_rule(rule: AlertRule, *, actor: Actor) -> AlertCounts:
     """With its alerts, open and past: how many there were."""
     with transaction.atomic():
+        keep_watch_away()
         counts = count_alerts(rule)
         _record("deleted", rule, actor, open=counts.open, past=counts.past)
         rule.delete()

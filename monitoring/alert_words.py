@@ -56,6 +56,16 @@ def threshold_of(rule: AlertRule, level: str) -> float | None:
     return rule.alert_threshold if found is None else found
 
 
+def demo_words(questions: int, simulated: int) -> str:
+    """What of the window is demo traffic; empty for nothing."""
+    if not simulated:
+        return ""
+    if questions == 1:
+        return "the only question of its window is demo traffic"
+    part = "all" if simulated >= questions else f"{simulated:,} of"
+    return f"{part} {questions:,} questions of its window are demo traffic"
+
+
 def span(minutes: int) -> str:
     for size, unit in ((1440, "day"), (60, "hour")):
         if minutes >= size and minutes % size == 0:

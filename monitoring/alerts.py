@@ -3,20 +3,18 @@ with the messages that tell it."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import structlog
 from django.db import connection, transaction
 from django.utils import timezone
 
-from monitoring import outbox
-from monitoring.alert_messages import Told, payload_of
+from monitoring.alert_messages import Told
+from monitoring.audience import hold_all, tell, tell_tenants
 from monitoring.levels import Reading, State, has_data, state_of, step
 from monitoring.metrics import METRICS, NOTHING, Readings
-from monitoring.models import Alert, AlertMute, AlertRule, Notifier, SyncOutcome
+from monitoring.models import Alert, AlertMute, AlertRule, SyncOutcome
 from monitoring.readings import Wanted, read_all
 from tenants.models import Tenant
 
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from monitoring.levels import Event
-
-log = structlog.get_logger(__name__)
 
 WATCH_LOCK = 0x616C
 KEPT_ALERTS = timedelta(days=180)
@@ -37,7 +33,7 @@ Key = tuple["UUID", int | None]
 
 
 def evaluate_rules(now: datetime | None = None) -> int:
-    """How many alerts were opened, changed or resolved. None if another process watches just now."""
+    """How many alerts were opened, told or ended; 0 if another process watches just now."""
     now = now or timezone.now()
     rules = [rule for rule in _enabled_rules() if rule.metric in METRICS]
     tenants = {tenant.pk: tenant for tenant in _watched_tenants()}
@@ -59,8 +55,15 @@ def forget_old_alerts(now: datetime) -> None:
 
 def end_alerts(rule: AlertRule, reason: str) -> int:
     """Nobody looks at them any more, so they are over, and nobody is told. How many."""
+    keep_watch_away()
     still_open = Alert.objects.filter(rule=rule, resolved_at=None)
     return still_open.update(resolved_at=timezone.now(), ended_by=reason)
+
+
+def keep_watch_away() -> None:
+    """Until the end of the transaction: what is changed now, the watch would write back."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", [WATCH_LOCK])
 
 
 def _enabled_rules() -> Iterable[AlertRule]:
@@ -119,8 +122,7 @@ class _Watch:
     def look(self, rule: AlertRule, tenant: Tenant | None) -> None:
         key = (rule.pk, tenant.pk if tenant else None)
         self.seen.add(key)
-        readings = self.readings[rule.metric, rule.window_minutes]
-        reading = readings.get(key[1]) or NOTHING[rule.metric]
+        reading = self._reading(rule, key[1])
         alert = self.known.get(key)
         state, event = step(rule, alert and state_of(alert), reading, self.now)
         if alert is None and state is not None:
@@ -130,18 +132,22 @@ class _Watch:
             self._change(alert, state, event, reading)
 
     def write(self) -> int:
-        """How many were opened, changed or ended."""
+        """How many were opened, told or ended."""
         ended = self._end_unwatched()
-        kept = self._still_there(self.new)
-        Alert.objects.bulk_create([one.alert for one in kept])
-        Alert.objects.bulk_update(self.changed, CHANGED, batch_size=500)
-        told = [*(one for one in kept if one.alert.notified_at), *self.told]
-        _tell(told, self.now)
-        for one in told:
-            tenant = one.alert.tenant
-            slug = tenant.slug if tenant else "fleet"
-            log.info("alert", what=one.event, rule=str(one.alert.rule_id), tenant=slug)
-        return len(kept) + len(self.told) + ended
+        is_as_read = hold_all([*self.new, *self.told])
+        new, told = (list(filter(is_as_read, several)) for several in (self.new, self.told))
+        # The others stay as they were, for the next look.
+        left = {one.alert.pk for one in self.told} - {one.alert.pk for one in told}
+        changed = [alert for alert in self.changed if alert.pk not in left]
+        Alert.objects.bulk_create([one.alert for one in new])
+        Alert.objects.bulk_update(changed, CHANGED, batch_size=500)
+        tell([*(one for one in new if one.alert.notified_at), *told], self.now)
+        self._end_tenants_mutes({one.alert.pk for one in told})
+        return len(new) + len(told) + ended
+
+    def _reading(self, rule: AlertRule, tenant_id: int | None) -> Reading:
+        readings = self.readings[rule.metric, rule.window_minutes]
+        return readings.get(tenant_id) or NOTHING[rule.metric]
 
     def _open(self, rule: AlertRule, tenant: Tenant | None, state: State, reading: Reading) -> None:
         alert = Alert(
@@ -154,13 +160,12 @@ class _Watch:
             opened_at=self.now,
             notified_at=None if self._is_muted(rule) else self.now,
         )
-        self.new.append(Told("opened", alert))
+        self.new.append(Told("opened", alert, reading))
 
     def _change(
         self, alert: Alert, state: State | None, event: Event | None, reading: Reading
     ) -> None:
         before = [getattr(alert, name) for name in CHANGED]
-        is_untold = alert.notified_at is None
         if has_data(alert.rule, reading):
             alert.value, alert.count = reading.value, reading.count
         if state is None:
@@ -168,20 +173,44 @@ class _Watch:
         else:
             alert.level, alert.worst_value = state.level, state.worst_value
             alert.fine_since = state.fine_since
-        if self._is_muted(alert.rule):
-            event = None
-        elif is_untold:
-            # It was opened while the rule was muted: now is the time, if it is still there.
-            event = "opened" if state and state.fine_since is None else None
+        event = self._after_mute(alert, state, event)
         if event and state:
             alert.notified_at = self.now
         if [getattr(alert, name) for name in CHANGED] != before:
             self.changed.append(alert)
         if event:
-            self.told.append(Told(event, alert))
+            self.told.append(Told(event, alert, reading))
+
+    def _after_mute(self, alert: Alert, state: State | None, event: Event | None) -> Event | None:
+        """What is left to tell. When a mute ends, an alert that is still there is told once."""
+        if self._is_muted(alert.rule):
+            return None
+        is_there = state is not None and state.fine_since is None
+        if alert.notified_at is None:
+            return "opened" if is_there else None
+        until = alert.rule.muted_until
+        if until and alert.notified_at < until and is_there:
+            return event or "still_open"
+        return event
 
     def _is_muted(self, rule: AlertRule) -> bool:
         return bool(rule.muted_until and rule.muted_until > self.now)
+
+    def _end_tenants_mutes(self, told: set[UUID]) -> None:
+        """Of operators' rules, each once: the tenant's own notifiers are told what is still there."""
+        mutes = AlertMute.objects.filter(until__lte=self.now)
+        over = {(mute.rule_id, mute.tenant_id): mute.pk for mute in mutes}
+        if not over:
+            return
+        found = [self.known[key] for key in over if key in self.known]
+        there = [
+            Told("still_open", alert, self._reading(alert.rule, alert.tenant_id))
+            for alert in found
+            if alert.resolved_at is None and alert.fine_since is None and alert.pk not in told
+        ]
+        is_as_read = hold_all(there)
+        tell_tenants([one for one in there if is_as_read(one)], self.now)
+        AlertMute.objects.filter(pk__in=over.values()).delete()
 
     def _end_unwatched(self) -> int:
         """Of rules that were disabled and tenants that were suspended. Quietly."""
@@ -194,64 +223,3 @@ class _Watch:
             alert.resolved_at = self.now
         Alert.objects.bulk_update(left, ["resolved_at", "ended_by"], batch_size=500)
         return len(left)
-
-    def _still_there(self, new: list[Told]) -> list[Told]:
-        """Without those whose rule or tenant is being deleted at this moment."""
-        if not new:
-            return []
-        rules = _hold("monitoring_alertrule", {one.alert.rule_id for one in new})
-        tenants = _hold("tenants_tenant", {one.alert.tenant_id for one in new})
-        return [
-            one
-            for one in new
-            if one.alert.rule_id in rules and one.alert.tenant_id in {None, *tenants}
-        ]
-
-
-def _hold(table: str, keys: set[Any]) -> set[Any]:
-    """Those that are there, and stay until the end of the transaction."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT id FROM {table} WHERE id = ANY(%s) FOR KEY SHARE SKIP LOCKED",  # noqa: S608
-            [list(keys - {None})],
-        )
-        return {row[0] for row in cursor.fetchall()}
-
-
-def _tell(told: list[Told], now: datetime) -> None:
-    """Everything that a notifier is told at one moment is one message."""
-    if not told:
-        return
-    by_notifier: dict[Notifier, list[Told]] = defaultdict(list)
-    audience = _Audience(told, now)
-    for one in told:
-        for notifier in audience.of(one):
-            by_notifier[notifier].append(one)
-    payloads = [payload_of(several, now) for several in by_notifier.values()]
-    outbox.store(list(by_notifier), "alerts", payloads)
-
-
-class _Audience:
-    """Who is told: the notifiers that the rule names, or else all of its owner; and of rules that
-    watch each tenant, that tenant's own as well, unless it has muted the rule for itself."""
-
-    def __init__(self, told: list[Told], now: datetime) -> None:
-        tenant_ids = {one.alert.tenant_id for one in told} - {None}
-        enabled = Notifier.objects.filter(is_enabled=True, sends_alerts=True).order_by("created_at")
-        self._by_owner: dict[int | None, list[Notifier]] = defaultdict(list)
-        for notifier in [
-            *enabled.filter(tenant=None),
-            *enabled.filter(tenant_id__in=tenant_ids),
-        ]:
-            self._by_owner[notifier.tenant_id].append(notifier)
-        mutes = AlertMute.objects.filter(until__gt=now, tenant_id__in=tenant_ids)
-        self._mutes = set(mutes.values_list("rule_id", "tenant_id"))
-
-    def of(self, one: Told) -> list[Notifier]:
-        rule, tenant_id = one.alert.rule, one.alert.tenant_id
-        owned = self._by_owner[rule.tenant_id]
-        named = {notifier.pk for notifier in rule.notifiers.all()}
-        found = [each for each in owned if each.pk in named] if named else list(owned)
-        if rule.each_tenant and (rule.pk, tenant_id) not in self._mutes:
-            found += self._by_owner[tenant_id]
-        return found

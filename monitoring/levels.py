@@ -23,10 +23,15 @@ RANK: dict[str, int] = {"ok": 0, "warning": 1, "alert": 2}
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A figure and how many it rests on. `value` None: there is nothing to tell it from."""
+    """A figure and how many it rests on. `value` None: there is nothing to tell it from.
+
+    Of figures of answers: `questions` in its window, and how many of them are demo traffic.
+    """
 
     value: float | None = None
     count: int = 0
+    questions: int = 0
+    simulated: int = 0
 
 
 @dataclass(slots=True)

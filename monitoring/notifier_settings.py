@@ -13,9 +13,13 @@ from django.utils import timezone
 
 from monitoring import outbox
 from monitoring.models import Notification, Notifier
-from monitoring.notifiers.webhook import new_secret
+from monitoring.notifiers.posting import PRIVATE
+from monitoring.notifiers.webhook import is_secret, new_secret
 from ragadmin.errors import Conflict, InvalidRequest, NotFound, RateLimited
+from retrieval.connectors.base import SourceUnavailable
+from retrieval.connectors.hosts import check_written
 from tenants.audit import record_event
+from tenants.models import AuditEvent
 from tenants.secrets import encrypt
 
 if TYPE_CHECKING:
@@ -31,8 +35,10 @@ if TYPE_CHECKING:
 MOST_NOTIFIERS = 20
 MOST_ADDRESSES = 20
 LONGEST_URL = 2000
+PORTS = {"http": 80, "https": 443}
 # In an hour, for all notifiers of an owner: a test goes to addresses that nobody has checked.
 MOST_TESTS = 30
+TESTED = "tested"
 NAME_TAKEN = "Another notifier has this name."
 FIELDS = ("name", "sends_alerts", "sends_reports", "is_enabled")
 
@@ -57,8 +63,8 @@ def save_notifier(
     actor: Actor,
     notifier: Notifier | None = None,
 ) -> tuple[Notifier, str]:
-    """And the secret of a new webhook, which is shown this once. `target`: addresses or a URL; empty
-    leaves it as it is. Raises InvalidRequest, Conflict."""
+    """And the secret that was made for a new webhook, which is shown this once. `target`: addresses or
+    a URL; `secret`: the owner's own; empty leaves them as they are. Raises InvalidRequest, Conflict."""
     saved = notifier or Notifier(tenant=owner, kind=values["kind"])
     if notifier is None:
         _check_room(owner)
@@ -69,10 +75,7 @@ def save_notifier(
     _check_name(saved)
     if values.get("target") or notifier is None:
         _aim(saved, values.get("target", ""))
-    secret = ""
-    if notifier is None and saved.kind == Notifier.Kind.WEBHOOK:
-        secret = new_secret()
-        saved.secret_encrypted = encrypt(secret)
+    secret = _sign_with(saved, values.get("secret", ""), is_new=notifier is None)
     try:
         with transaction.atomic():
             saved.save()
@@ -108,14 +111,15 @@ def delete_notifier(notifier: Notifier, *, actor: Actor) -> int:
 def try_notifier(notifier: Notifier, *, actor: Actor) -> NotifierError | None:
     """Sends a message here and now. None: it was taken. With no transaction under way, because the
     receiver is waited for. Raises RateLimited."""
-    recent = Notification.objects.filter(
-        notifier__tenant=notifier.tenant_id,
-        event="test",
-        created_at__gt=timezone.now() - timedelta(hours=1),
+    # By the audit trail, because messages go with their notifier and another is made at once.
+    recent = AuditEvent.objects.filter(
+        tenant=notifier.tenant_id,
+        action=f"notifier.{TESTED}",
+        at__gt=timezone.now() - timedelta(hours=1),
     )
     if recent.count() >= MOST_TESTS:
         raise RateLimited(f"There were {MOST_TESTS} tests in an hour: try again later.")
-    _record("tested", notifier, actor)
+    _record(TESTED, notifier, actor)
     payload = {"sent_at": timezone.now().isoformat(), "notifier": notifier.name}
     return outbox.send_now(Notification(notifier=notifier, event="test", payload=payload))
 
@@ -127,6 +131,20 @@ def _aim(notifier: Notifier, target: str) -> None:
     url = target.strip()
     notifier.target = _shown(url)
     notifier.url_encrypted = encrypt(url)
+
+
+def _sign_with(notifier: Notifier, given: str, *, is_new: bool) -> str:
+    """The secret, if it was made here. Raises InvalidRequest."""
+    if notifier.kind != Notifier.Kind.WEBHOOK:
+        if given:
+            raise _wrong("secret", "Only webhooks are signed.")
+        return ""
+    if given and not is_secret(given):
+        raise _wrong("secret", "A secret is whsec_ and 24 to 64 bytes in base64.")
+    made = new_secret() if is_new and not given else ""
+    if given or made:
+        notifier.secret_encrypted = encrypt(given or made)
+    return made
 
 
 def _addresses(text: str) -> list[str]:
@@ -151,12 +169,21 @@ def _shown(url: str) -> str:
             "target", "This is no address: enter one such as https://example.com/hook."
         ) from None
     is_odd = len(url) > LONGEST_URL or not url.isascii() or any(c.isspace() for c in url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or is_odd:
+    if parts.scheme not in PORTS or not parts.hostname or is_odd:
         raise _wrong("target", "Enter a web address such as https://example.com/hook.")
     if parts.username or parts.password:
         raise _wrong("target", "A name and a password in the address are not sent: leave them out.")
+    _check_host(parts.hostname, parts.port or PORTS[parts.scheme])
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}{port}/…"
+
+
+def _check_host(host: str, port: int) -> None:
+    """What a name leads to is looked at when something is sent: it may be another place by then."""
+    try:
+        check_written(host, port)
+    except SourceUnavailable:
+        raise _wrong("target", PRIVATE.format(host)) from None
 
 
 def _check_name(notifier: Notifier) -> None:

@@ -31,6 +31,8 @@ WRITERS: dict[str, Callable[[Notification], Message | None]] = {}
 _turn = threading.Lock()
 AT_ONCE = 8
 LOOK_AT = 50
+# Those of one notifier that failed wait for the same moment, and keep their order.
+IN_TURN = ("next_attempt_at", "created_at")
 # Longer than any sender takes. Whoever died with a message in hand is followed by another.
 LEASE = timedelta(seconds=60)
 TURN = timedelta(seconds=40)
@@ -111,7 +113,7 @@ def _claim(now: datetime) -> list[Notification]:
     with transaction.atomic():
         rows = waiting.select_for_update(skip_locked=True, of=("self",))
         by_notifier: dict[Any, Notification] = {}
-        for row in rows.select_related("notifier__tenant").order_by("next_attempt_at")[:LOOK_AT]:
+        for row in rows.select_related("notifier__tenant").order_by(*IN_TURN)[:LOOK_AT]:
             by_notifier.setdefault(row.notifier_id, row)
         claimed = list(by_notifier.values())[:AT_ONCE]
         for row in claimed:

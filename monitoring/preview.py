@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -12,12 +11,12 @@ from django.db.models import Sum
 from monitoring import recent
 from monitoring.levels import Reading, State, step, worse
 from monitoring.metrics import METRICS
-from monitoring.models import RecentUsage, SyncOutcome
-from monitoring.other_figures import FAILED
+from monitoring.models import RecentUsage
+from monitoring.past_figures import PASTS
 from tenants.models import Tenant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from monitoring.models import AlertRule
 
@@ -45,10 +44,14 @@ class Preview:
     episodes: list[Episode] = field(default_factory=list)
     messages: int = 0
 
+    @property
+    def has_data(self) -> bool:
+        return any(reading.value is not None for _, reading in self.points)
+
 
 def preview_rule(rule: AlertRule, now: datetime) -> list[Preview]:
     """One for each tenant that is looked at, the busiest first; none if the past cannot be told."""
-    if not METRICS[rule.metric].history:
+    if METRICS[rule.metric].no_past:
         return []
     end = recent.step_of(now)
     start = end - timedelta(days=DAYS)
@@ -58,18 +61,22 @@ def preview_rule(rule: AlertRule, now: datetime) -> list[Preview]:
 def _whom(rule: AlertRule, start: datetime) -> Sequence[Tenant | None]:
     if not rule.each_tenant:
         return [rule.tenant]
+    past = PASTS.get(rule.metric)
+    # Some may be suspended or the installation's own.
+    keys = list((past.whom if past else _busiest)(start))[: 4 * MOST_TENANTS]
+    by_key = Tenant.objects.customers().filter(status=Tenant.Status.ACTIVE).in_bulk(keys)
+    return [by_key[key] for key in keys if key in by_key][:MOST_TENANTS]
+
+
+def _busiest(start: datetime) -> Iterable[int]:
     usage = RecentUsage.objects.filter(starts_at__gte=start, tenant_id__isnull=False)
     busiest = usage.values("tenant_id").annotate(asked=Sum("questions")).order_by("-asked")
-    tenants = Tenant.objects.customers().filter(status=Tenant.Status.ACTIVE)
-    # Some may be deleted, suspended or the installation's own.
-    keys = [row["tenant_id"] for row in busiest[: 4 * MOST_TENANTS]]
-    by_key = tenants.in_bulk(keys)
-    return [by_key[key] for key in keys if key in by_key][:MOST_TENANTS]
+    return busiest.values_list("tenant_id", flat=True)[: 4 * MOST_TENANTS]
 
 
 def _walk(rule: AlertRule, tenant: Tenant | None, start: datetime, end: datetime) -> Preview:
     preview, state = Preview(tenant), None
-    for at, reading in _readings(rule, tenant and tenant.pk, start, end):
+    for at, reading in _readings(rule, tenant, start, end):
         preview.points.append((at, reading))
         state = _take(preview, rule, state, reading, at)
     return preview
@@ -92,32 +99,12 @@ def _take(
 
 
 def _readings(
-    rule: AlertRule, tenant_id: int | None, start: datetime, end: datetime
+    rule: AlertRule, tenant: Tenant | None, start: datetime, end: datetime
 ) -> Iterator[tuple[datetime, Reading]]:
-    metric = METRICS[rule.metric]
-    if metric.read is not None:
-        yield from _failed_syncs(tenant_id, start, end, rule.window_minutes)
+    metric, minutes = METRICS[rule.metric], rule.window_minutes
+    if past := PASTS.get(rule.metric):
+        yield from past.readings(tenant, start, end, minutes)
         return
     histograms = [metric.histogram] if metric.histogram else []
-    for at, sums in recent.series(tenant_id, start, end, rule.window_minutes, histograms):
+    for at, sums in recent.series(tenant and tenant.pk, start, end, minutes, histograms):
         yield at, metric.of(sums)
-
-
-def _failed_syncs(
-    tenant_id: int | None, start: datetime, end: datetime, minutes: int
-) -> Iterator[tuple[datetime, Reading]]:
-    window = timedelta(minutes=minutes)
-    rows = SyncOutcome.objects.filter(finished_at__gt=start - window, finished_at__lte=end)
-    if tenant_id is not None:
-        rows = rows.filter(tenant_id=tenant_id)
-    ended = list(rows.order_by("finished_at").values_list("finished_at", "status"))
-    times = [at for at, _ in ended]
-    failed = [at for at, status in ended if status == FAILED]
-    at = start
-    while at <= end:
-        count, bad = (
-            bisect_right(each, at) - bisect_right(each, at - window) for each in (times, failed)
-        )
-        # As other_figures.failed_syncs: a tenant without any run has no data.
-        yield at, Reading(bad, count) if count or tenant_id is None else Reading()
-        at += recent.STEP

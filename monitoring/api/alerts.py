@@ -23,8 +23,7 @@ from monitoring.alert_rules import (
     save_rule,
 )
 from monitoring.metrics import METRICS
-from monitoring.models import Alert, AlertRule, Notifier
-from monitoring.notifier_settings import notifiers_of
+from monitoring.models import Alert, AlertRule
 from monitoring.preview import preview_rule
 from ragadmin.drf import HasScope, Pages
 from ragadmin.errors import InvalidRequest, NotFound
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from rest_framework.request import Request
-
-PAGES = [OpenApiParameter(name, int) for name in ("page", "page_size")]
 
 
 class RuleSerializer(serializers.Serializer[AlertRule]):
@@ -123,16 +120,6 @@ class AlertSerializer(serializers.Serializer[Alert]):
         return traces_path(alert, timezone.now())
 
 
-class NotifierSerializer(serializers.Serializer[Notifier]):
-    id = serializers.UUIDField()
-    name = serializers.CharField()
-    kind = serializers.ChoiceField(Notifier.Kind.choices)
-    target = serializers.CharField(help_text="Addresses; of a webhook the host only.")
-    sends_alerts = serializers.BooleanField()
-    sends_reports = serializers.BooleanField()
-    is_enabled = serializers.BooleanField()
-
-
 class EpisodeSerializer(serializers.Serializer[Any]):
     opened_at = serializers.DateTimeField()
     resolved_at = serializers.DateTimeField(allow_null=True)
@@ -167,9 +154,9 @@ class AlertView(APIView):
 
 
 class RuleList(AlertView):
-    @extend_schema(
-        operation_id="alert_rules_list", parameters=PAGES, responses=RuleSerializer(many=True)
-    )
+    pagination_class = Pages
+
+    @extend_schema(operation_id="alert_rules_list", responses=RuleSerializer(many=True))
     def get(self, request: Request) -> Response:
         """For a tenant: its own, and those of the operator that watch each tenant."""
         owner = self.owner
@@ -239,20 +226,12 @@ class RuleMute(AlertView):
         return self.show_rule(rule)
 
 
-class NotifierList(AlertView):
-    @extend_schema(
-        operation_id="notifiers_list", parameters=PAGES, responses=NotifierSerializer(many=True)
-    )
-    def get(self, request: Request) -> Response:
-        """By name, without addresses of webhooks and secrets. They are made in the console."""
-        return self.paged(notifiers_of(self.owner), NotifierSerializer)
-
-
 class AlertList(AlertView):
+    pagination_class = Pages
+
     @extend_schema(
         operation_id="alerts_list",
         parameters=[
-            *PAGES,
             OpenApiParameter("state", str, enum=["open", "resolved"]),
             OpenApiParameter("tenant", str, description="A slug, for operators."),
             OpenApiParameter("rule", str, description="The id of a rule."),

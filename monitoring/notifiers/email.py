@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import smtplib
+from email.utils import parseaddr
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -26,7 +27,7 @@ def send(target: Target, message: Message) -> None:
         to=list(target.addresses),
         headers={
             # The same at each try, so that mail programs show it once.
-            "Message-ID": f"<{message.id}@{settings.DEFAULT_FROM_EMAIL.rpartition('@')[2]}>",
+            "Message-ID": f"<{message.id}@{_domain()}>",
             "Auto-Submitted": "auto-generated",
         },
     )
@@ -45,6 +46,10 @@ def send(target: Target, message: Message) -> None:
         raise NotifierError(
             f"The mail server cannot be reached ({type(error).__name__})."
         ) from None
+
+
+def _domain() -> str:
+    return parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2]
 
 
 def _refused(what: str, codes: Iterable[int]) -> NotifierError:

@@ -22,6 +22,10 @@ CONNECT_SECONDS, WHOLE_SECONDS = 5.0, 10.0
 MOST_BYTES = 16 * 2**10
 # A receiver that is busy or starts anew; all else below 500 stays as it is.
 WORTH_ANOTHER_TRY = (408, 425, 429)
+PRIVATE = (
+    "{} leads to a private address. Only public addresses are notified; whoever runs this installation"
+    " can allow a private host in RAGADMIN_PRIVATE_HOSTS."
+)
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
@@ -65,11 +69,7 @@ def _read_a_little(response: httpcore2.Response) -> None:
 def _no_address(url: str, error: SourceUnavailable) -> NotifierError:
     host = urlsplit(url).hostname or ""
     if error.code == "private_address":
-        return NotifierError(
-            f"{host} leads to a private address. Only public addresses are notified; whoever runs"
-            " this installation can allow a private host in RAGADMIN_PRIVATE_HOSTS.",
-            permanent=True,
-        )
+        return NotifierError(PRIVATE.format(host), permanent=True)
     return NotifierError(f"The name {host} cannot be resolved. Check its spelling.")
 
 

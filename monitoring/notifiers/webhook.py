@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import hmac
 import json
@@ -20,6 +21,17 @@ PREFIX = "whsec_"
 
 def new_secret() -> str:
     return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def is_secret(text: str) -> bool:
+    """Whether it is one by the specification: 24 to 64 bytes in base64 after `whsec_`."""
+    if not text.startswith(PREFIX):
+        return False
+    try:
+        key = base64.b64decode(text.removeprefix(PREFIX), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return 24 <= len(key) <= 64
 
 
 def send(target: Target, message: Message) -> None:

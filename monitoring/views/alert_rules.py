@@ -25,6 +25,7 @@ from monitoring.alert_rules import (
 )
 from monitoring.alert_words import condition, every, figure, span
 from monitoring.metrics import METRICS
+from monitoring.past_figures import PASTS
 from monitoring.preview import DAYS, preview_rule
 from monitoring.preview_chart import preview_chart
 from monitoring.readings import read_now
@@ -161,7 +162,8 @@ def _preview(form: RuleForm, place: Place, rule: AlertRule | None) -> dict[str, 
         "days": DAYS,
         "metric": metric,
         "condition": condition(built),
-        "now_value": "" if metric.history else _now(built),
+        "now_value": _now(built) if metric.no_past else "",
+        "past_about": past.about if (past := PASTS.get(built.metric)) else "",
         "each_tenant": built.each_tenant,
         "chart": preview_chart(built, previews[0], place.zone) if previews else None,
         "previews": [

@@ -23,7 +23,7 @@ API, PAGES = "API", "Pages"
 API_ROOT, PAGE_ROOT = "api/v1/", "t/<slug:slug>/"
 LISTS = (
     "documents/", "sources/", "sync-runs/", "golden-questions/", "alert-rules/", "alerts/",
-    "alerts/rules/", "alerts/notifiers/",
+    "alerts/rules/", "alerts/notifiers/", "notifiers/",
 )  # fmt: skip
 ACTIONS = tuple(
     f"{name}/"

@@ -5,6 +5,7 @@ Whoever connects must connect to the very address that was checked, and not reso
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -83,6 +84,15 @@ def resolve_public(host: str, port: int) -> list[Address]:
         for address in addresses:
             check_address(address)
     return addresses
+
+
+def check_written(host: str, port: int) -> None:
+    """Of a host that is written as a number, whatever way: no name is asked for. Raises
+    SourceUnavailable for a private one."""
+    with contextlib.suppress(OSError, UnicodeError, OverflowError):
+        found = socket.getaddrinfo(host, port, flags=socket.AI_NUMERICHOST)
+        if not allowed_private(host, port):
+            check_address(str(found[0][4][0]))
 
 
 def resolve(host: str, port: int) -> list[Address]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.utils import timezone
 
 from monitoring.alerts import evaluate_rules
 from monitoring.models import Alert, AlertMute, AlertRule, Notifier
@@ -48,10 +49,13 @@ def test_an_open_alert_is_shown_with_its_traces_and_counted_in_the_navigation(ca
     for tenant in (cast.tenant, cast.neighbour_tenant):
         used(tenant, errors=40)
     evaluate_rules(NOON)
+    just_asked = used(cast.tenant, timezone.now(), questions=3, simulated=2)
     page = cast.client("admin").get(base_of(cast.tenant)).content.decode()
+    just_asked.delete()
     assert "Own rule" in page
     assert "Their rule" not in page
     assert "40 %" in page
+    assert "2 of 3 questions of its window are demo traffic" in page
     assert f"/t/{cast.tenant.slug}/traces/?from=2031-03-05T11%3A45%3A00" in page
     assert re.search(r"nav-count[^>]*>1<", page)
     everything = cast.client("operator").get("/operator/alerts/").content.decode()
@@ -76,6 +80,17 @@ def test_a_rule_is_made_in_the_units_that_people_read(cast):
         "alert_rule.created",
         "alert_rule.changed",
     }
+
+
+def test_a_rule_on_what_has_no_past_says_why_it_cannot_be_tried(cast):
+    form = FORM | {"scope": "fleet", "metric": "rollup_lag", "preview": "1"}
+    page = cast.client("operator").post("/operator/alerts/rules/new/", form).content.decode()
+    assert "Only the newest summing up is remembered." in page
+    page = cast.client("admin").post(
+        f"{base_of(cast.tenant)}rules/new/", FORM | {"metric": "budget_used", "preview": "1"}
+    )
+    assert "There is no data" in page.content.decode()
+    assert "Budgets of single keys" in page.content.decode()
 
 
 def test_a_rule_is_muted_disabled_and_deleted_with_what_it_opened(cast):

@@ -7,11 +7,15 @@ from datetime import timedelta
 import pytest
 
 from monitoring.alerts import evaluate_rules
-from monitoring.models import Alert, RecentUsage, SyncOutcome
+from monitoring.metrics import METRICS
+from monitoring.models import Alert, HourlySpending, RecentUsage, SyncOutcome
+from monitoring.past_figures import PASTS
 from monitoring.preview import DAYS, preview_rule
 from monitoring.preview_chart import preview_chart
 from monitoring.recent import series, sums_of_window, window_start
 from monitoring.sums import COUNTS
+from tenants.budgets import set_budget
+from tenants.models import IsolationRun, Tenant
 from tests.monitoring.alerting import NOON, make_rule, make_tenants, minutes, own_rules, used
 
 STEP = minutes(5)
@@ -107,6 +111,52 @@ def test_failed_syncs_of_the_past_are_previewed(tenant):
     assert opened == [NOON - timedelta(hours=30), NOON - timedelta(hours=2)]
     assert all(each.resolved_at for each in preview.episodes)
     SyncOutcome.objects.filter(tenant=tenant).delete()
+
+
+def test_budgets_of_the_past_are_told_by_hours_in_the_day_of_the_tenants_zone(tenant):
+    Tenant.objects.filter(pk=tenant.pk).update(timezone="Pacific/Auckland")
+    tenant.refresh_from_db()
+    for period, amount in (("day", 10), ("month", 100)):
+        set_budget(tenant=tenant, period=period, amount_usd=amount, actor=None)
+    # It is midnight there at 11:00; the first hour is of the day before.
+    for hours, usd in ((26, 9), (15, 5), (3, 4.5), (1, 1)):
+        HourlySpending.objects.create(
+            tenant_id=tenant.pk, starts_at=NOON - timedelta(hours=hours),
+            component="generation", provider="p", model="m", cost_usd=usd,
+        )  # fmt: skip
+    rule = make_rule(tenant, metric="budget_used", alert_threshold=0.92, window_minutes=5)
+    (preview,) = preview_rule(rule, NOON)
+    (episode,) = preview.episodes
+    assert episode.opened_at == NOON - timedelta(hours=2)
+    assert episode.resolved_at == NOON - timedelta(hours=1) + minutes(15)
+    assert episode.worst_value == pytest.approx(0.95)
+    assert preview.points[-1][1].value == pytest.approx(0.195), "of the month"
+    of_each = make_rule(None, each_tenant=True, metric="budget_used", alert_threshold=0.92)
+    assert preview_rule(of_each, NOON)[0].tenant == tenant
+    HourlySpending.objects.filter(tenant_id=tenant.pk).delete()
+
+
+def test_leaks_of_the_past_are_told_by_the_newest_check_of_each_moment():
+    hours_and_leaks = ((8 * 24, 0), (2, 3), (1, 0))
+    runs = [
+        IsolationRun.objects.create(
+            finished_at=NOON - timedelta(hours=hours), probes=90, leaks=leaks
+        )
+        for hours, leaks in hours_and_leaks
+    ]
+    (preview,) = preview_rule(make_rule(None, metric="isolation_leaks", alert_threshold=0), NOON)
+    (episode,) = preview.episodes
+    assert episode.opened_at == NOON - timedelta(hours=2)
+    assert episode.resolved_at == NOON - timedelta(hours=1) + minutes(10)
+    assert episode.worst_value == 3
+    IsolationRun.objects.filter(pk__in=[run.pk for run in runs]).delete()
+
+
+def test_what_has_no_past_says_so_and_what_has_one_can_be_read():
+    without = {key for key, metric in METRICS.items() if metric.no_past}
+    assert without == {"services_down", "rollup_lag"}
+    others = {key for key, metric in METRICS.items() if metric.read is not None}
+    assert others - without == set(PASTS)
 
 
 def test_a_rule_for_each_tenant_is_tried_on_the_busiest(tenant):

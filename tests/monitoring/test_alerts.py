@@ -5,11 +5,14 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from monitoring.alert_messages import Told
 from monitoring.alerts import evaluate_rules
+from monitoring.audience import hold_all
+from monitoring.levels import Reading
 from monitoring.models import Alert, AlertMute, AlertRule
 from tenants.models import Tenant
 from tenants.removal import remove_tenant
@@ -154,16 +157,20 @@ def test_an_open_alert_is_told_again_as_often_as_the_rule_says(tenant):
     assert [event for event, _ in told(notifier)] == ["opened", "still_open", "still_open"]
 
 
-def test_a_muted_rule_is_evaluated_and_told_when_the_mute_is_over(tenant):
-    rule = make_rule(tenant, window_minutes=60, muted_until=NOON + minutes(30))
-    notifier = make_notifier(tenant)
-    used(tenant, errors=40)
-    evaluate_rules(NOON)
-    assert alerts_of(rule) == [("alert", True)]
-    assert told(notifier) == []
-    evaluate_rules(NOON + minutes(31))
-    evaluate_rules(NOON + minutes(32))
-    assert told(notifier) == [("opened", tenant.slug)]
+def test_a_rule_that_was_changed_since_it_was_read_opens_nothing(tenant):
+    rule = AlertRule.objects.get(pk=make_rule(tenant).pk)
+    opened = Told("opened", Alert(rule=rule, tenant=tenant, level="alert"), Reading(0.4, 100))
+    with transaction.atomic():
+        assert hold_all([opened])(opened)
+    make_it_better = AlertRule.objects.get(pk=rule.pk)
+    make_it_better.alert_threshold = 0.9
+    make_it_better.save()
+    with transaction.atomic():
+        assert not hold_all([opened])(opened)
+    rule.refresh_from_db()
+    deleted = Told("opened", Alert(rule=rule, tenant=Tenant(pk=0), level="alert"), Reading())
+    with transaction.atomic():
+        assert not hold_all([deleted])(deleted)
 
 
 def test_a_rule_for_each_tenant_tells_the_tenant_and_the_operator_in_one_message(tenant, neighbour):

@@ -6,11 +6,14 @@ import pytest
 from django.test import Client
 
 from monitoring.alerts import evaluate_rules
-from monitoring.models import AlertRule
+from monitoring.models import AlertRule, Notifier
 from tenants.keys import create_api_key
+from tenants.secrets import decrypt
 from tests.monitoring.alerting import NOON, make_notifier, make_rule, make_tenants, own_rules, used
+from tests.monitoring.receiving import answer, receiving
 
 RULES, ALERTS = "/api/v1/alert-rules/", "/api/v1/alerts/"
+NOTIFIERS = "/api/v1/notifiers/"
 NEW = {
     "name": "Failing",
     "metric": "error_rate",
@@ -87,10 +90,13 @@ def test_nobody_reaches_another_tenants_rules_alerts_or_notifiers(tenants):
         ("post", f"{RULES}{theirs.pk}/mute/", {"minutes": 5}),
     ):
         assert send(client, method, path, body).status_code == 404
-    assert client.get("/api/v1/notifiers/").json()["results"] == []
-    assert (
-        str(notifier.pk) in client_of(neighbour, "admin").get("/api/v1/notifiers/").content.decode()
-    )
+    assert client.get(NOTIFIERS).json()["results"] == []
+    assert str(notifier.pk) in client_of(neighbour, "admin").get(NOTIFIERS).content.decode()
+    for method, path in (("get", ""), ("patch", ""), ("delete", ""), ("post", "test/")):
+        for visitor in (client, client_of(None, "operator")):
+            asked = send(visitor, method, f"{NOTIFIERS}{notifier.pk}/{path}", {})
+            assert asked.status_code == 404
+    assert client_of(neighbour, "query").get(NOTIFIERS).status_code == 403
     stolen = send(client, "post", RULES, NEW | {"notifiers": [str(notifier.pk)]})
     assert stolen.json()["error"]["extra"]["field"] == "notifiers"
     widened = send(client, "post", RULES, NEW | {"each_tenant": True})
@@ -108,6 +114,55 @@ def test_an_operators_key_sees_all_and_filters(tenants):
     assert client.get(ALERTS, {"tenant": tenants[1].slug}).json()["count"] == 0
     made = send(client, "post", RULES, NEW | {"each_tenant": True})
     assert AlertRule.objects.get(pk=made.json()["id"]).tenant is None
+
+
+def test_a_tenants_key_makes_tries_changes_and_deletes_its_notifiers(tenants, settings):
+    settings.PRIVATE_SOURCE_HOSTS = ["127.0.0.1"]
+    client = client_of(tenants[0], "admin")
+    with receiving(answer("200 OK"), answer("500 Oops")) as receiver:
+        new = {"name": "Hook", "kind": "webhook", "target": receiver.url}
+        made = send(client, "post", NOTIFIERS, new)
+        assert made.status_code == 201, made.content
+        assert made["Cache-Control"] == "no-store"
+        path = f"{NOTIFIERS}{made.json()['id']}/"
+        assert send(client, "post", f"{path}test/", {}).json() == {"delivered": True}
+        failed = send(client, "post", f"{path}test/", {})
+    assert (failed.status_code, failed.json()["error"]["code"]) == (502, "not_delivered")
+    notifier = Notifier.objects.get(pk=made.json()["id"])
+    assert notifier.tenant == tenants[0]
+    assert decrypt(notifier.secret_encrypted) == made.json()["secret"]
+    own = "whsec_" + "A" * 32
+    changed = send(client, "patch", path, {"secret": own, "is_enabled": False})
+    shown = changed.content.decode() + client.get(path).content.decode()
+    assert changed.json()["is_enabled"] is False
+    assert "secret" not in shown
+    notifier.refresh_from_db()
+    assert decrypt(notifier.secret_encrypted) == own
+    assert decrypt(notifier.url_encrypted) == receiver.url, "what is left out stays"
+    assert client.delete(path).status_code == 204
+    assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"target": "http://[::ffff:10.0.0.1]/hook"}, "target"),
+        ({"target": "http://2130706433/hook"}, "target"),
+        ({"target": "ftp://example.com/"}, "target"),
+        ({"secret": "whsec_c2hvcnQ="}, "secret"),
+        ({"kind": "slack", "secret": "whsec_" + "A" * 32}, "secret"),
+        ({"kind": "email", "target": "nobody"}, "target"),
+        ({"name": " "}, "name"),
+    ],
+)
+def test_a_notifier_that_cannot_work_is_refused_and_says_which_field(tenants, change, field):
+    client = client_of(tenants[0], "admin")
+    new = {"name": "Hook", "kind": "webhook", "target": "https://example.com/hook"}
+    refused = send(client, "post", NOTIFIERS, new | change)
+    assert refused.status_code == 400
+    extra = refused.json()["error"]["extra"]
+    assert extra.get("field") == field or field in extra["fields"]
+    assert not Notifier.objects.exists()
 
 
 def test_a_rule_is_tried_on_the_past_without_being_saved(tenants):

@@ -18,6 +18,8 @@ from monitoring.notifiers import posting
 from monitoring.notifiers.slack import escape
 from monitoring.notifiers.webhook import new_secret
 from ragadmin.errors import RateLimited
+from tenants.audit import record_event
+from tenants.models import AuditEvent
 from tests.monitoring.alerting import make_notifier
 from tests.monitoring.receiving import answer, receiving
 
@@ -173,11 +175,14 @@ def test_a_test_says_what_became_of_it_and_cannot_be_used_to_flood():
         error = try_notifier(notifier, actor=None)
         assert error.message == "It answers 500 Internal Server Error."
         assert Notification.objects.get(notifier=notifier).status == "failed"
-        Notification.objects.bulk_create(
-            Notification(notifier=notifier, event="test", status="sent") for _ in range(MOST_TESTS)
-        )
+        for _ in range(MOST_TESTS):
+            record_event("notifier.tested", actor=None)
+        # Its messages go with a notifier, and the tests of the hour do not.
+        another = make_notifier(kind="slack", url=receiver.url)
+        notifier.delete()
         with pytest.raises(RateLimited):
-            try_notifier(notifier, actor=None)
+            try_notifier(another, actor=None)
+    AuditEvent.objects.filter(action="notifier.tested").delete()
 
 
 def test_nothing_is_sent_for_a_notifier_that_was_disabled_meanwhile():

@@ -59,8 +59,14 @@ async def _ask(caller: Caller, request: AnswerRequest) -> UUID:
 
 
 def _request(trace: QueryTrace) -> AnswerRequest:
-    """A follow-up in the words that stand by themselves: the conversation went on meanwhile."""
-    return AnswerRequest(trace.standalone_question or trace.question, use_cache=False)
+    """A follow-up in the words that stand by themselves: the conversation went on meanwhile. Among the
+    same documents, and by whatever model answers today."""
+    return AnswerRequest(
+        trace.standalone_question or trace.question,
+        top_k=trace.asked.get("top_k"),
+        filters=tuple(sorted(trace.asked.get("filters", {}).items())),
+        use_cache=False,
+    )
 
 
 def _caller(tenant: Tenant, trace: QueryTrace) -> Caller:

@@ -15,7 +15,7 @@ from ragadmin.errors import InvalidRequest
 from retrieval.models import QueryTrace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from django.db.models import QuerySet
 
@@ -31,6 +31,8 @@ LISTED = (
     "total_cost_usd", "similarity_avg", "abstained", "is_simulated", "created_at",
 )  # fmt: skip
 CURSORS = {"before", "after"}
+# Those that have no price do not lack it.
+UNPRICED = {QueryTrace.Status.FAILED, QueryTrace.Status.RUNNING}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -106,7 +108,7 @@ def newer_than(cursor: Cursor) -> Q:
 @dataclass(frozen=True, slots=True)
 class TraceFigures:
     """Of the newest matches, at most MOST_COUNTED; `has_more`: there are others. Costs in US dollars,
-    of those whose price is known."""
+    of calls whose price is known; `unpriced` answers had others. As monitoring.intake books them."""
 
     questions: int
     has_more: bool
@@ -132,19 +134,22 @@ def read_figures(found: QuerySet[QueryTrace]) -> tuple[TraceFigures, list[uuid.U
     """And the ids of the newest, in order."""
     rows = list(found.order_by(*NEWEST_FIRST).values(*FIGURES)[: MOST_COUNTED + 1])
     counted = rows[:MOST_COUNTED]
-    return _sum_up(counted, has_more=len(rows) > MOST_COUNTED), [row["pk"] for row in rows]
+    lacking = [row for row in counted if row["total_cost_usd"] is None]
+    known = _read_known_cost(found.model.objects.all(), lacking)
+    figures = _sum_up(counted, known, has_more=len(rows) > MOST_COUNTED)
+    return figures, [row["pk"] for row in rows]
 
 
-def _sum_up(rows: Sequence[Mapping[str, Any]], *, has_more: bool) -> TraceFigures:
+def _sum_up(rows: Sequence[Mapping[str, Any]], known: Decimal, *, has_more: bool) -> TraceFigures:
     took = sorted(row["duration_ms"] for row in rows if row["duration_ms"] is not None)
     priced = [row["total_cost_usd"] for row in rows if row["total_cost_usd"] is not None]
-    ended = [row for row in rows if row["status"] == QueryTrace.Status.SUCCEEDED]
+    ended = [row for row in rows if row["status"] not in UNPRICED]
     return TraceFigures(
         questions=len(rows),
         has_more=has_more,
         p50_ms=_percentile(took, 0.5),
         p95_ms=_percentile(took, 0.95),
-        cost_usd=sum(priced, Decimal(0)),
+        cost_usd=sum(priced, known),
         unpriced=sum(row["total_cost_usd"] is None for row in ended),
         cached=sum(row["cache"] != "none" for row in rows),
         thumbs_down=sum(row["rating"] == "down" for row in rows),
@@ -152,6 +157,16 @@ def _sum_up(rows: Sequence[Mapping[str, Any]], *, has_more: bool) -> TraceFigure
         errors=sum(row["status"] == QueryTrace.Status.FAILED for row in rows),
         simulated=sum(row["is_simulated"] for row in rows),
     )
+
+
+def _read_known_cost(traces: QuerySet[QueryTrace], rows: Iterable[Mapping[str, Any]]) -> Decimal:
+    """Of those that were paid for in part at a price that nobody knows: the other parts."""
+    ended = [row["pk"] for row in rows if row["status"] != QueryTrace.Status.RUNNING]
+    if not ended:
+        return Decimal(0)
+    calls = traces.filter(pk__in=ended).values_list("calls", flat=True)
+    costs = (call["cost_usd"] for each in calls for call in each)
+    return sum((Decimal(cost) for cost in costs if cost is not None), Decimal(0))
 
 
 def _percentile(ordered: Sequence[float], share: float) -> float | None:

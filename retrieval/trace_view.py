@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class TraceView:
     """`withheld`: the answer drew on documents that this person may not read. `prompt`: None where no
-    model was asked, and where it holds what this person may not read (`prompt_withheld`)."""
+    model was asked, and where it holds what this person may not read (`prompt_withheld`).
+    `searched_for`: a follow-up with what was said before, to whoever may read all that was."""
 
     trace: QueryTrace
     answer: str
@@ -28,6 +29,7 @@ class TraceView:
     openable: frozenset[str] = field(default_factory=frozenset)
     prompt: list[dict[str, str]] | None = None
     prompt_withheld: bool = False
+    searched_for: str = ""
 
 
 def traces_for(*, user_id: int, sees_everybody: bool) -> QuerySet[QueryTrace]:
@@ -66,7 +68,10 @@ def _view(trace: QueryTrace, present: dict[str, str], allowed: frozenset[str]) -
     levelled = [{**row, "access_level": seen_at.get(row["chunk_id"])} for row in trace.citations]
     citations = [row for row in levelled if may_see(row)]
     withheld = len(hits) < len(trace.hits) or len(citations) < len(levelled)
-    is_readable = not withheld and _may_read_prompt(trace, present, allowed)
+    # What was said before rests on whatever the asker could read; and a prompt holds the text of its
+    # passages, so it is not shown once a document of them is deleted.
+    may_read_all = not withheld and set(trace.access_levels) <= allowed
+    is_readable = may_read_all and all(hit["document_id"] in present for hit in trace.hits)
     return TraceView(
         trace=trace,
         answer="" if withheld else trace.answer,
@@ -78,11 +83,5 @@ def _view(trace: QueryTrace, present: dict[str, str], allowed: frozenset[str]) -
         openable=frozenset(name for name, level in present.items() if level in allowed),
         prompt=prompt if is_readable else None,
         prompt_withheld=bool(prompt) and not is_readable,
+        searched_for=trace.standalone_question if may_read_all else "",
     )
-
-
-def _may_read_prompt(trace: QueryTrace, present: dict[str, str], allowed: frozenset[str]) -> bool:
-    """It holds the text of the passages: not once a document of them is deleted. And what was said
-    before, in answers that rest on whatever the asker could read."""
-    are_present = all(hit["document_id"] in present for hit in trace.hits)
-    return are_present and set(trace.access_levels) <= allowed

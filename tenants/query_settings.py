@@ -102,7 +102,7 @@ def check_setting(name: str, value: Any) -> Any:
     if isinstance(default, str):
         if not isinstance(value, str) or len(value) > LONGEST_TEXT:
             raise _refuse(name, f"{name} is a text of at most {LONGEST_TEXT:,} characters.")
-        return value.replace("\x00", "").strip()
+        return value.encode("utf-8", "replace").decode().replace("\x00", "").strip()
     if value is None and default is None:
         return None
     return _check_number(name, value, limits, whole=isinstance(default, int))

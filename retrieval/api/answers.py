@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tenants.config import Caller
 
 FILTERS = tuple(TraceFilter({}).fields)
-MOST_ON_A_PAGE = 200
+MOST_ON_A_PAGE, LONGEST_NUMBER = 200, 9
 
 
 class TraceSerializer(serializers.Serializer[TraceView]):
@@ -40,7 +40,7 @@ class TraceSerializer(serializers.Serializer[TraceView]):
     id = serializers.UUIDField(source="trace.id")
     status = serializers.CharField(source="trace.status")
     question = serializers.CharField(source="trace.question")
-    standalone_question = serializers.CharField(source="trace.standalone_question")
+    standalone_question = serializers.CharField(source="searched_for")
     answer = serializers.CharField()
     withheld = serializers.BooleanField()
     citations = serializers.ListField(child=serializers.DictField())
@@ -89,11 +89,15 @@ class TraceDetailSerializer(TraceSerializer):
     prompt = serializers.ListField(child=serializers.DictField(), allow_null=True)
     prompt_withheld = serializers.BooleanField()
     spans = serializers.ListField(child=serializers.DictField(), source="trace.spans")
-    route = serializers.DictField(source="trace.route")
+    route = serializers.SerializerMethodField()
+    asked = serializers.DictField(source="trace.asked")
     calls = serializers.ListField(child=serializers.DictField(), source="trace.calls")
     saved = serializers.SerializerMethodField()
     shadow_verdict = serializers.CharField(source="trace.shadow_verdict")
     conversation_id = serializers.UUIDField(source="trace.conversation_id", allow_null=True)
+
+    def get_route(self, view: TraceView) -> dict[str, Any]:
+        return {name: value for name, value in view.trace.route.items() if name != "asked"}
 
     def get_saved(self, view: TraceView) -> dict[str, float]:
         return {name: float(amount) for name, amount in view.trace.saved.items()}
@@ -137,7 +141,8 @@ class AnswerListView(TenantAPIView):
 
 def _page_size(request: Request) -> int:
     asked = request.query_params.get("page_size", "")
-    if asked and not (asked.isascii() and asked.isdigit() and 1 <= int(asked) <= MOST_ON_A_PAGE):
+    is_number = asked.isascii() and asked.isdigit() and len(asked) <= LONGEST_NUMBER
+    if asked and not (is_number and 1 <= int(asked) <= MOST_ON_A_PAGE):
         raise InvalidRequest(
             f"page_size is a number from 1 to {MOST_ON_A_PAGE}.", extra={"field": "page_size"}
         )

@@ -60,7 +60,7 @@ class QueryTrace(TenantModel):
     prompt = models.JSONField(null=True)
     # A follow-up as a question that stands by itself.
     standalone_question = models.TextField(blank=True, default="", db_default="")
-    # Which model was tried and why: retrieval.types.RouteDecision.as_json().
+    # Which model was tried and why: retrieval.types.RouteDecision.as_json(); and `asked`.
     route = models.JSONField(default=dict, db_default=EMPTY_OBJECT)  # pyright: ignore[reportCallIssue]
     # How far the budget was used up: retrieval.query.budget.Step. Empty: no matter.
     budget_step = models.CharField(max_length=20, blank=True, default="", db_default="")
@@ -117,6 +117,11 @@ class QueryTrace(TenantModel):
 
     def __str__(self) -> str:
         return str(self.id)
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What was asked for beside the question: retrieval.query.request.options_of."""
+        return self.route.get("asked", {})
 
     if TYPE_CHECKING:
         feedback: Feedback

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ragadmin.errors import InvalidRequest
-from retrieval.query.request import AnswerRequest, clean_question
+from retrieval.query.request import AnswerRequest, clean_question, clean_text
 from retrieval.types import Message
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _read(message: Any) -> tuple[str, str]:
             "messages",
             "Each message needs a role (system, developer, user or assistant) and a text content.",
         )
-    return role, content
+    return role, clean_text(content)
 
 
 def _part(part: Any) -> str:
@@ -158,7 +158,7 @@ def _stop(body: dict[str, Any]) -> tuple[str, ...]:
         raise _invalid(
             "stop", f"stop must be a text or a list of at most {MOST_STOPS} short texts."
         )
-    return tuple(stops)
+    return tuple(map(clean_text, stops))
 
 
 def _invalid(field: str, message: str, code: str | None = None) -> InvalidRequest:

@@ -37,6 +37,14 @@ class AnswerRequest:
     stop: tuple[str, ...] = ()
     filters: tuple[tuple[str, str], ...] = ()
     use_cache: bool = True
+    # That are tried with it: parse_tuning has put them in force.
+    settings: tuple[tuple[str, Any], ...] = ()
+
+
+PLAIN = AnswerRequest("")
+OPTIONS = (
+    "model", "top_k", "filters", "use_cache", "max_tokens", "temperature", "stop", "settings",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,19 @@ def parse_answer(body: dict[str, Any], *, starts_conversation: bool = False) -> 
         starts_conversation=starts_conversation,
         filters=_filters(body.get("filters") or {}),
         use_cache=_flag(body, "use_cache", True),
+        settings=_settings(body.get("settings") or {}),
     )
+
+
+def options_of(request: AnswerRequest) -> dict[str, Any]:
+    """What was asked for beside the question, as the body has it; without what is as usual."""
+    said = {name: getattr(request, name) for name in OPTIONS}
+    pairs = ("filters", "settings")
+    return {
+        name: dict(value) if name in pairs else value
+        for name, value in said.items()
+        if value != getattr(PLAIN, name)
+    }
 
 
 def parse_tuning(body: dict[str, Any], caller: Caller) -> Caller:
@@ -112,7 +132,7 @@ def clean_question(value: Any, field: str = "question") -> str:
             code="question_too_long",
             extra={"field": field},
         )
-    question = _CONTROL.sub(" ", value.encode("utf-8", "replace").decode()).strip()
+    question = clean_text(value).strip()
     if not question:
         raise InvalidRequest(
             "The question is empty: write what you want to know.",
@@ -120,6 +140,11 @@ def clean_question(value: Any, field: str = "question") -> str:
             extra={"field": field},
         )
     return question
+
+
+def clean_text(text: str) -> str:
+    """As Postgres can keep it: no control characters, no halves of a character."""
+    return _CONTROL.sub(" ", text.encode("utf-8", "replace").decode())
 
 
 def _filters(value: Any) -> tuple[tuple[str, str], ...]:
@@ -134,7 +159,14 @@ def _filters(value: Any) -> tuple[tuple[str, str], ...]:
             raise _invalid("filters", f"The filter {name} must be a text.")
         if name == "document_id":
             _uuid(value, name)
-    return tuple(sorted(value.items()))
+    return tuple(sorted((name, clean_text(wanted)) for name, wanted in value.items()))
+
+
+def _settings(changes: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple(
+        (name, clean_text(value) if isinstance(value, str) else value)
+        for name, value in sorted(changes.items())
+    )
 
 
 def _top_k(body: dict[str, Any]) -> int:

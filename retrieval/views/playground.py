@@ -8,20 +8,22 @@ from uuid import UUID
 from django.contrib import messages
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from ragadmin.errors import NotFound
 from retrieval.answer_words import AnswerWords, describe
+from retrieval.asked_for import asked_again, say_options
 from retrieval.conversations import MOST_LISTED, delete_conversation, list_by_day, list_turns
 from retrieval.corrections import find_corrections
 from retrieval.models import Document
 from retrieval.query.request import LONGEST_QUESTION
 from retrieval.services.feedback import REASONS
 from retrieval.suggestions import suggest_questions
-from retrieval.trace_view import view_traces
-from retrieval.views.traces import visible_traces
+from retrieval.trace_view import view_trace, view_traces
+from retrieval.views.traces import find_trace, visible_traces
 from tenants.access import TenantHttpRequest, has_role, tenant_page
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 def show_playground(request: TenantHttpRequest, slug: str) -> HttpResponse:
     conversation_id = read_uuid(request.GET.get("conversation", ""))
     turns = _turns(request, conversation_id) if conversation_id else []
+    question, options = _to_ask(request)
     context = {
         **_conversations(request, conversation_id),
         "turns": turns,
@@ -41,8 +44,12 @@ def show_playground(request: TenantHttpRequest, slug: str) -> HttpResponse:
         "suggestions": [] if turns else suggest_questions(request.access_levels),
         "has_documents": has_ready_document(request),
         "reasons": REASONS,
-        # Of a link: there to be asked, not asked already.
-        "question": request.GET.get("question", "")[:LONGEST_QUESTION],
+        "question": question,
+        "options": options,
+        "asked_for": say_options(options),
+        "plainly": urlencode(
+            {"conversation": conversation_id} if conversation_id else {"question": question}
+        ),
         "can_edit": has_role(request.role, "admin"),
         "corrections": find_corrections(
             request.user.email, visible_traces(request), request.access_levels
@@ -70,6 +77,19 @@ def delete(request: TenantHttpRequest, slug: str, conversation_id: UUID) -> Http
     if request.htmx:
         return HttpResponseClientRedirect(reverse("playground", args=[slug]))
     return redirect("playground", slug)
+
+
+def _to_ask(request: TenantHttpRequest) -> tuple[str, dict[str, Any]]:
+    """Of a link, there to be asked and not asked already: the question of a trace, `again`, with all
+    that it was asked with; or any."""
+    trace_id = read_uuid(request.GET.get("again", ""))
+    if trace_id is None:
+        return request.GET.get("question", "")[:LONGEST_QUESTION], {}
+    trace = find_trace(request, trace_id)
+    view = view_trace(trace, request.access_levels)
+    options = asked_again(trace, may_tune=has_role(request.role, "admin"))
+    question = "" if "conversation" in request.GET else view.searched_for or trace.question
+    return question, options
 
 
 def _conversations(request: TenantHttpRequest, open_id: UUID | None) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from retrieval.answer_words import (
     saved_rows,
     shadow_of,
 )
+from retrieval.asked_for import say_options
 from retrieval.services.feedback import REASONS
 from retrieval.services.golden_trace import make_golden_of
 from retrieval.trace_filter import TraceFilter
@@ -112,8 +113,8 @@ def show_trace(request: TenantHttpRequest, slug: str, trace_id: UUID) -> HttpRes
         "shadow": shadow_of(context["view"], request.access_levels),
         "prompt_words": prompt_words(context["view"]),
         "can_edit": has_role(request.role, "admin"),
-        "again": urlencode({"question": trace.question}),
-        "on_bench": urlencode({"q": trace.standalone_question or trace.question}),
+        "asked_for": say_options(trace.asked),
+        "on_bench": urlencode({"q": context["view"].searched_for or trace.question}),
         **_beside(request, trace),
         **route_facts(trace),
     }

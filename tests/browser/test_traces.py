@@ -11,7 +11,10 @@ PROMPT = [{"role": "user", "content": "The kettle whistles."}]
 
 def test_filters_go_into_the_address_are_kept_and_lead_to_a_trace_and_back(signed_in, tenant):
     page = signed_in
-    make_trace(tenant, question="Which kettle?", rating="down", duration_ms=900.0, prompt=PROMPT)
+    make_trace(
+        tenant, question="Which kettle?", rating="down", duration_ms=900.0, prompt=PROMPT,
+        route={"asked": {"top_k": 3, "use_cache": False}},
+    )  # fmt: skip
     make_trace(tenant, question="Which cup?", duration_ms=90.0)
     page.goto(f"/t/{tenant.slug}/traces/")
     page.get_by_label("Search in questions").fill("kettles")
@@ -36,3 +39,8 @@ def test_filters_go_into_the_address_are_kept_and_lead_to_a_trace_and_back(signe
     page.get_by_role("link", name="Which kettle?").click()
     page.get_by_role("link", name="Open in playground").click()
     expect(page.get_by_label("Your question")).to_have_value("Which kettle?")
+    expect(page.get_by_text("Passages asked for 3")).to_be_visible()
+    with page.expect_request("**/stream/**") as sent:
+        page.get_by_role("button", name="Ask", exact=True).click()
+    body = sent.value.post_data_json
+    assert (body["question"], body["top_k"], body["use_cache"]) == ("Which kettle?", 3, False)

@@ -103,6 +103,22 @@ def test_opened_conversation_withholds_what_the_person_may_no_longer_read(tenant
     assert turn["answer"] == ""
 
 
+def test_a_trace_is_asked_again_with_all_that_it_was_asked_with(tenant, member, url):
+    asked = {"top_k": 3, "filters": {"source": "<b>"}, "settings": {"search_mode": "vector"}}
+    trace = make_trace(tenant, user=member.user, route={"asked": asked | {"stop": ["."]}})
+    owner = sign_in(tenant)
+    for browser, options in ((owner, asked), (member, asked | {"settings": {}})):
+        answer = browser.get(f"{url}?again={trace.pk}")
+        assert answer.context["options"] == {name: each for name, each in options.items() if each}
+        assert answer.context["question"] == trace.question
+        assert "Only the source</span> <span>&lt;b&gt;" in answer.content.decode()
+    trace_page = owner.get(f"/t/{tenant.slug}/traces/{trace.pk}/").content.decode()
+    for words in ("Passages asked for</dt><dd>3", "Meaning only (vectors)", f"?again={trace.pk}"):
+        assert words in trace_page
+    other = make_trace(tenant, user=owner.user)
+    assert member.get(f"{url}?again={other.pk}").status_code == 404
+
+
 def test_conversation_of_somebody_else_is_not_found(tenant, member, url):
     trace = converse(tenant, sign_in(tenant).user)
     for name in (trace.conversation_id, uuid.uuid4(), "nonsense"):

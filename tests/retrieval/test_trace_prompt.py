@@ -74,6 +74,7 @@ def test_what_was_said_before_counts_as_what_the_asker_could_read(tenant, reader
         prompt=PROMPT,
         hits=[hit(make_document(tenant))],
         access_levels=["public", "internal"],
+        standalone_question=f"Is it so that it {SECRET}?",
     )
     assert [see(reader, trace) for reader in readers] == [True, False]
 

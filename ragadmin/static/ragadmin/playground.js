@@ -12,13 +12,16 @@ const stopButton = document.getElementById("stop");
 const sendButton = document.getElementById("send");
 const status = document.getElementById("playground-status");
 const { documents, traces, playground, conversations } = form.dataset;
+/* Of the trace that is asked again, if any: they hold for all questions of the page. */
+const options = JSON.parse(document.getElementById("options").textContent);
+const again = new URLSearchParams(location.search).get("again");
 let conversation = form.dataset.conversation;
 let running = null;
 
 function joinConversation(id) {
   if (!id || id === conversation) return;
   conversation = id;
-  history.replaceState(null, "", `${playground}?conversation=${id}`);
+  history.replaceState(null, "", `${playground}?conversation=${id}${again ? `&again=${again}` : ""}`);
   listConversations();
 }
 
@@ -34,7 +37,8 @@ function setRunning(controller) {
 }
 
 async function stream(turn, useCache, signal) {
-  const body = { question: turn.question, conversation_id: conversation || null, use_cache: useCache };
+  const body = { use_cache: true, ...options, question: turn.question, conversation_id: conversation || null };
+  if (!useCache) body.use_cache = false;
   for await (const event of ask(form.action, form.elements.csrfmiddlewaretoken.value, body, { signal })) {
     turn.take(event);
     if (event.name === "status") joinConversation(event.data.conversation_id);

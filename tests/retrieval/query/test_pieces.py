@@ -102,6 +102,9 @@ def test_unusable_questions_say_why(question, code):
 
 def test_lone_surrogates_and_control_characters_become_harmless():
     assert parse_answer({"question": "a\x00b\ud800c"}).question == "a b?c"
+    said = [{"role": role, "content": "a\x00b\ud800c"} for role in ("assistant", "user")]
+    asked = parse_chat({"messages": said, "stop": "\x00"})
+    assert (asked.history[0].content, asked.question, asked.stop) == ("a b?c", "a b?c", (" ",))
 
 
 @pytest.mark.parametrize("top_k", [0, -1, 10**9, True, "5", 2.5])

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import math
 import uuid
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, LiteralString
 
+import structlog
 from psycopg import sql
 
 from ragadmin.errors import NotFound
 from retrieval import events
 from retrieval.query.keep_answer import keep, publish
 from retrieval.query.pricing import sum_up
-from retrieval.query.request import HISTORY_TURNS
+from retrieval.query.request import HISTORY_TURNS, options_of
 from retrieval.terms import trace_terms
 from retrieval.types import Message
 from tenants.pool import send_at_once, tenant_transaction, write_at_once
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from retrieval.types import Hit
     from tenants.pool import Connection, Statement
 
+log = structlog.get_logger("ragadmin.query")
+
+# After this long somebody else may have taken it for interrupted, and booked it so.
+LONGEST_ANSWER = timedelta(minutes=10)
 # Of the passages that were near but not used, so many are worth their place in the trace.
 MOST_DROPPED = 20
 ASKED = (
@@ -101,7 +107,8 @@ async def finish_trace(run: Run) -> None:
     # First, so that the trace has the entry that it made.
     kept, keeping = keep(run)
     answered: Statement = (UPDATE_ANSWERED, {"id": run.id, **_answered(run)})
-    statements = [*keeping, answered, *_booked(run)]
+    before, after = _booked_late(run) if _is_late(run) else ([], _booked(run))
+    statements = [*keeping, *before, answered, *after]
     if not run.purse.has_to_settle(run.id, run.outcome.calls):
         await write_at_once(run.caller.tenant, statements)
     else:
@@ -115,13 +122,30 @@ async def finish_trace(run: Run) -> None:
 
 
 def tell_listeners(run: Run) -> None:
+    """After the commit. One that fails takes the answer from nobody, nor the news from the others."""
     for listener in events.answer_listeners:
-        listener(run)
+        try:
+            listener(run)
+        except Exception:
+            log.exception("answer_listener_failed")
 
 
 def _booked(run: Run) -> list[Statement]:
-    booked = events.ledger.completed
-    return [(sql.SQL(booked), {"answer_ids": [run.id]})] if booked else []
+    return _of_ledger(run, events.ledger.completed)
+
+
+def _booked_late(run: Run) -> tuple[list[Statement], list[Statement]]:
+    """What comes before the trace is completed, and after."""
+    ledger = events.ledger
+    return _of_ledger(run, ledger.taken_back), _of_ledger(run, ledger.completed_late)
+
+
+def _of_ledger(run: Run, statement: LiteralString) -> list[Statement]:
+    return [(sql.SQL(statement), {"answer_ids": [run.id]})] if statement else []
+
+
+def _is_late(run: Run) -> bool:
+    return run.outcome.duration_ms >= LONGEST_ANSWER.total_seconds() * 1000
 
 
 def _close(run: Run) -> None:
@@ -195,7 +219,7 @@ def _answered(run: Run) -> dict[str, Any]:
         "model": route.model if route else "",
         "tier": route.tier if route else "",
         "route_reason": route.reason if route else "",
-        "route": json.dumps(route.as_json() if route else {}),
+        "route": json.dumps(_route(run)),
         "budget_step": run.purse.step,
         "cache": outcome.cache,
         "cache_entry_id": outcome.cache_entry_id,
@@ -221,6 +245,12 @@ def _answered(run: Run) -> dict[str, Any]:
             run.caller.label,
         ),
     }
+
+
+def _route(run: Run) -> dict[str, Any]:
+    """With what was asked for, which is the least that a request can be made again of."""
+    route, asked = run.outcome.route, options_of(run.request)
+    return {**(route.as_json() if route else {}), **({"asked": asked} if asked else {})}
 
 
 def _finite(score: float | None) -> float | None:

@@ -11,7 +11,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.semconv._incubating.attributes import gen_ai_attributes as conventions
 
+from monitoring import telemetry as telemetry_module
 from monitoring.telemetry import listen
 from retrieval import events
 from tests.retrieval.query.asking import answered
@@ -92,6 +94,41 @@ async def test_no_word_of_a_customer_is_told(telemetry, collector, asker):  # no
     assert "xylophone" not in told
     assert body["answer"][:20] not in told
     assert all(citation["path"] not in told for citation in body["citations"])
+
+
+async def test_every_word_is_one_of_the_conventions(telemetry, collector, asker):  # noqa: F811
+    await answered(asker)
+    await answered(asker, "What colour is the moon on Tuesdays?")
+    await asyncio.to_thread(telemetry.close)
+    known = {value for name, value in vars(conventions).items() if name.startswith("GEN_AI_")}
+    told = [_attributes(span) for span in _spans(collector)]
+    assert {name for each in told for name in each if name.startswith("gen_ai.")} <= known
+    for each in told:
+        operation = each.get("gen_ai.operation.name", "retrieval")
+        assert operation in {value.value for value in conventions.GenAiOperationNameValues}
+        assert operation == "retrieval" or each["gen_ai.provider.name"] in {"mock", "local"}
+    chats = [each for each in told if each.get("gen_ai.operation.name") == "chat"]
+    assert len(chats) == 1, "a model is told of where it was asked, and the moon is in no document"
+
+
+def test_the_usual_variables_name_the_service_otherwise(monkeypatch):
+    assert telemetry_module._resource().attributes["service.name"] == "ragadmin"
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "answers")
+    assert telemetry_module._resource().attributes["service.name"] == "answers"
+
+
+async def test_a_listener_that_fails_takes_the_answer_from_nobody(asker):  # noqa: F811
+    def fail(run):
+        raise ZeroDivisionError
+
+    heard = []
+    events.answer_listeners[:0] = [fail, heard.append]
+    try:
+        bodies = [await answered(asker), await answered(asker)]
+    finally:
+        del events.answer_listeners[:2]
+    assert [body["cache"] for body in bodies] == ["none", "exact"]
+    assert [run.id for run in heard] == [body["id"] for body in bodies]
 
 
 def test_without_an_endpoint_nothing_of_it_is_loaded():

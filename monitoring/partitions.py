@@ -38,6 +38,7 @@ DAYS_IN_DEFAULT = f"""
 SELECT DISTINCT (asked_at AT TIME ZONE 'UTC')::date FROM {DEFAULT}
 WHERE asked_at >= %s AND asked_at < %s
 """  # noqa: S608
+LOCK_ALL = "LOCK TABLE ONLY monitoring_querymetric IN ACCESS EXCLUSIVE MODE"
 # Noted before, so that nobody takes what is left of a day for all of it.
 NOTE = """
 UPDATE monitoring_rollupstate SET kept_from = greatest(kept_from, %s::timestamptz)
@@ -60,7 +61,8 @@ def make_days(today: date, oldest: date) -> list[date]:
         cursor.execute(DAYS_IN_DEFAULT, [str(oldest), str(until)])
         wanted = {day for (day,) in cursor.fetchall()}
     wanted |= {today + timedelta(days) for days in range(DAYS_AHEAD + 1)}
-    return [day for day in sorted(wanted - there) if _make(day)]
+    # The latest first: then nobody writes into the default partition while its older days are moved.
+    return sorted(day for day in sorted(wanted - there, reverse=True) if _make(day))
 
 
 def drop_days(before: date) -> list[date]:
@@ -98,6 +100,9 @@ def _make(day: date) -> bool:
 
 def _drop(day: date) -> bool:
     with _alone(f"drop {day}") as (cursor, state):
+        # First, so that no thumb comes between the look and the end. As who writes: the whole before
+        # its part.
+        cursor.execute(LOCK_ALL)
         if _has_uncounted(cursor, state, name_of(day)):
             return False
         cursor.execute(f"DROP TABLE {name_of(day)}")
@@ -106,7 +111,11 @@ def _drop(day: date) -> bool:
 
 
 def _has_uncounted(cursor: CursorWrapper, state: State, table: str) -> bool:
-    cursor.execute(f"SELECT EXISTS (SELECT FROM {table} q WHERE NOT {state.counted()})")  # noqa: S608
+    """Found by the index: below the bound everything is counted."""
+    cursor.execute(
+        f"SELECT EXISTS (SELECT FROM {table} q WHERE q.xid >= '{state.last.least}'::xid8"  # noqa: S608
+        f" AND NOT {state.counted()})"
+    )
     return cursor.fetchone()[0]
 
 

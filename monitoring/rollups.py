@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from django.db import transaction
+from django.db import DataError, NotSupportedError, transaction
 
 from monitoring import deltas
 from monitoring.booking import (
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 LIMIT = 100_000
+# A sum that has no room in its column, a time without end: of an archive that somebody has edited.
+UNCOUNTABLE = (DataError, NotSupportedError)
+FEWER = 10
 ROLLUP_LOCK = 0x726F
 # Older five minutes are not made, because they would be deleted at once.
 RECENT_DAYS = 8
@@ -83,7 +86,22 @@ class State:
 
 def roll_up(limit: int = LIMIT) -> int:
     """How many metrics it counted: of the oldest transactions, `limit` or the rest of a transaction
-    more. 0 when there are none, or somebody else is at it."""
+    more. 0 when there are none, or somebody else is at it.
+
+    What cannot be added up keeps nobody else waiting: fewer are tried, and at last those are left out.
+    """
+    try:
+        return _roll_up(limit)
+    except UNCOUNTABLE as error:
+        reason = type(error.__cause__).__name__
+        if limit > 1:
+            log.warning("metrics cannot be added up, fewer are tried", limit=limit, reason=reason)
+            return roll_up(max(1, limit // FEWER))
+        log.error("metrics left out, they cannot be added up", reason=reason)  # noqa: TRY400
+        return _roll_up(limit, leave_out=True)
+
+
+def _roll_up(limit: int, *, leave_out: bool = False) -> int:
     with transaction.atomic(), transaction.get_connection().cursor() as cursor:
         cursor.execute("SELECT set_config('work_mem', %s, true)", [WORK_MEMORY])
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s, 0)", [ROLLUP_LOCK])
@@ -91,7 +109,7 @@ def roll_up(limit: int = LIMIT) -> int:
             return 0
         state = _read_state(cursor)
         until = _until(cursor, state, limit)
-        found = count(cursor, state.new(until))
+        found = 0 if leave_out else count(cursor, state.new(until))
         _keep_state(cursor, state, until, found)
     return found
 

@@ -144,6 +144,16 @@ def test_odd_metrics_are_counted_where_they_belong(tenant):
     assert sums.similarity_count == before.similarity_count + 2
 
 
+def test_what_cannot_be_added_up_keeps_no_other_metric_from_being_counted(tenant):
+    roll_up_all()
+    before = fleet_sums().questions
+    add_metrics(tenant.pk, NOON, count=30)
+    add_metrics(tenant.pk, "infinity")
+    add_metrics(tenant.pk, NOON, count=4)
+    assert [roll_up() for _ in range(4)] == [30, 0, 4, 0]
+    assert fleet_sums().questions == before + 34
+
+
 def test_a_ledger_that_was_restored_elsewhere_is_neither_counted_twice_nor_lost(tenant):
     add_metrics(tenant.pk, NOON, count=4)
     roll_up_all()

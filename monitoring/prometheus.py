@@ -2,17 +2,17 @@
 asked, and after every restart.
 
 No label names a tenant: their number has no bound, and whoever may read metrics need not know who uses
-the installation. Models beyond the busiest are summed up as `other`.
+the installation. Models beyond the first hundred are summed up as `other`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
-from decimal import Decimal
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from django.db.models import Count, Min
+from django.db.models import Count, Min, Sum
 from django.utils import timezone
 from prometheus_client.core import (
     CollectorRegistry,
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from monitoring.histograms import Histogram
     from monitoring.sums import Sums
 
-MOST_MODELS = 50
+# Those that were there first, as a counter may not pass from one name to another.
+MOST_MODELS = 100
 OTHER, NO_MODEL = "other", "none"
 # Upper bounds in ms. Each bucket holds what is not above it by at most a hundredth.
 BOUNDS = (5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000)
@@ -47,7 +48,7 @@ class FleetCollector(Collector):
     """A fixed number of queries however many tenants, answers and models there are."""
 
     def collect(self) -> Iterator[Metric]:
-        rows = list(TotalUsage.objects.filter(tenant_id=None))
+        rows = list(TotalUsage.objects.filter(tenant_id=None).order_by("id"))
         sums = add_up(rows)
         yield from _queries(rows, sums)
         yield _histogram("rag_latency_ms", "Time to the whole answer, in ms.", sums.latency)
@@ -87,15 +88,12 @@ def _queries(rows: Sequence[TotalUsage], sums: Sums) -> Iterator[Metric]:
 
 
 def _by_model(rows: Iterable[TotalUsage]) -> Counter[tuple[str, str]]:
-    questions = Counter[str]()
-    for row in rows:
-        questions[row.model or NO_MODEL] += row.questions
-    shown = {model for model, _ in questions.most_common(MOST_MODELS)}
+    """By model and whether it came from the cache. `rows`: the oldest first."""
+    shown = set(islice(dict.fromkeys(row.model for row in rows if row.model), MOST_MODELS))
     found = Counter[tuple[str, str]]()
     for row in rows:
-        model = row.model or NO_MODEL
-        hit = "true" if row.cache in CACHE_LAYERS else "false"
-        found[model if model in shown else OTHER, hit] += row.questions
+        model = row.model if row.model in shown else OTHER if row.model else NO_MODEL
+        found[model, "true" if row.cache in CACHE_LAYERS else "false"] += row.questions
     return found
 
 
@@ -132,17 +130,19 @@ def _money(sums: Sums) -> Iterator[Metric]:
     yield a_query
     spent = CounterMetricFamily(
         "rag_cost_usd",
-        "US dollars by component, checks of the cache among them.",
+        "US dollars by component, as far as prices are known; what is paid beside answers too.",
         labels=["component"],
     )
-    amounts: dict[str, Decimal] = {}
-    for component, amount in TotalSpending.objects.filter(tenant_id=None).values_list(
-        "component", "cost_usd"
-    ):
-        amounts[component] = amounts.get(component, Decimal(0)) + amount
-    for component, amount in sorted(amounts.items()):
-        spent.add_metric([component], float(amount))
+    unknown = CounterMetricFamily(
+        "rag_unpriced_calls", "Paid calls of unknown price.", labels=["component"]
+    )
+    of_fleet = TotalSpending.objects.filter(tenant_id=None).values("component")
+    found = of_fleet.annotate(usd=Sum("cost_usd"), unpriced=Sum("unpriced"))
+    for row in found.order_by("component"):
+        spent.add_metric([row["component"]], float(row["usd"]))
+        unknown.add_metric([row["component"]], row["unpriced"])
     yield spent
+    yield unknown
     yield CounterMetricFamily(
         "rag_unpriced_queries", "Answers of which some price is unknown.", value=sums.unpriced
     )

@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from monitoring.histograms import Histogram
@@ -91,15 +92,18 @@ def test_a_scrape_has_the_names_of_the_contract_and_the_sums_of_the_database(tot
 
 
 def test_no_label_names_a_tenant_and_models_are_bounded(totals, scrape, tenant):
-    for number in range(60):
+    for number in range(110):
         TotalUsage.objects.create(
             tenant_id=None, starts_at=EPOCH, model=f"m{number}", cache="none", questions=1
         )
     found = scrape()
     labels = {dict(key[1:]).get("model") for key in found if key[0] == "rag_queries_total"}
-    assert len(labels) == 51
-    assert sum(found[key] for key in found if key[0] == "rag_queries_total") == 65
+    assert len(labels) == 101
+    assert sum(found[key] for key in found if key[0] == "rag_queries_total") == 115
     assert not any(tenant.slug in str(key) for key in found)
+    TotalUsage.objects.filter(model="m109").update(questions=1_000)
+    later = scrape()
+    assert all(later[key] >= found[key] for key in found if key[0].endswith("_total"))
 
 
 def test_a_scrape_asks_the_same_few_queries_however_many_tenants_there_are(totals, scrape):
@@ -121,6 +125,16 @@ def test_metrics_are_for_operators_and_the_token(totals, scrape, tenant):
     stranger = Client().get("/metrics")
     assert stranger.status_code == 401
     assert stranger.json()["error"]["code"] == "not_authenticated"
+
+
+def test_a_scraper_that_asks_for_open_metrics_gets_them(totals, settings):
+    settings.METRICS_TOKEN = "t"
+    headers = {"Authorization": "Bearer t", "Accept": "application/openmetrics-text;version=1.0.0"}
+    TotalUsage.objects.filter(cache="none").update(model='a "b" \\ c\n')
+    answer = Client().get("/metrics", headers=headers)
+    assert answer["Content-Type"].startswith("application/openmetrics-text")
+    families = {family.name: family for family in open_metrics(answer.content.decode())}
+    assert families["rag_queries"].samples[0].labels["model"] == 'a "b" \\ c\n'
 
 
 def test_without_a_token_in_the_settings_an_empty_one_lets_nobody_in(settings):

@@ -68,6 +68,13 @@ def read_url(name: str, default: str = "", *, schemes: tuple[str, ...]) -> str:
     return raw
 
 
+def without_secrets(configured: str) -> str:
+    """As people may see it: an address without user, password and query."""
+    scheme, marks, rest = configured.partition("//")
+    authority, slash, path = re.split("[?#]", rest, maxsplit=1)[0].partition("/")
+    return scheme + marks + authority.rpartition("@")[2] + slash + path
+
+
 def read_reranker(name: str) -> str:
     """`none`, `fastembed:NAME` with a model's name or folder, or `http:URL`."""
     raw = read_str(name, "none")

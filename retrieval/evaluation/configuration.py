@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
+from ragadmin.env import without_secrets
 from ragadmin.errors import Conflict, InvalidRequest
 from retrieval.evaluation.ask import Trial
 from retrieval.query.config_hash import STEERING
@@ -76,7 +77,7 @@ def describe(trial: Trial) -> dict[str, Any]:
         "endpoint": endpoint
         and f"{endpoint.name} ({endpoint.small_model}, {endpoint.large_model})",
         "routes": [f"{route.tier}: {route.model}" for route in tenant.routes],
-        "reranker": str(getattr(settings, "RERANKER", "") or "none"),
+        "reranker": without_secrets(settings.RERANKER),
         "embedding_model": tenant.embedding_model,
         "chunk_tokens": tenant.chunk_tokens,
         "generation": tenant.generation,

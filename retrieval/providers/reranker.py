@@ -14,6 +14,7 @@ import httpx2
 import openai
 from django.conf import settings
 
+from ragadmin.env import without_secrets
 from ragadmin.errors import ProviderError
 from retrieval.providers.cross_encoder import CrossEncoder
 from retrieval.providers.per_loop import PerLoop
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 NOT_THAT_SHAPE = frozenset({400, 422})
 LARGEST_RESPONSE = 4_000_000
+LONGEST_NAME = 120
 OWN_SUFFIXES = (".local", ".internal", ".lan", ".localdomain")
 
 
@@ -60,7 +62,9 @@ class HttpReranker:
     """`POST {query, documents, top_n}`, or `{query, texts}` where an endpoint does not take that."""
 
     def __init__(self, url: str, *, model: str = "", api_key: str = "") -> None:
-        self.name = self._url = url
+        self._url = url
+        # It is told to tenants, and the books have so much room for it.
+        self.name = without_secrets(url)[:LONGEST_NAME]
         self.provider = urlsplit(url).hostname or ""
         self._model = model
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}

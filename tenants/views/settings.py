@@ -8,6 +8,7 @@ from django.conf import settings
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
+from ragadmin.env import without_secrets
 from ragadmin.errors import RagadminError
 from ragadmin.forms import add_error
 from tenants.access import TenantHttpRequest, tenant_page
@@ -52,5 +53,5 @@ def search_settings(request: TenantHttpRequest, slug: str) -> HttpResponse:
         page="settings-search",
         template="tenants/settings_search.html",
         groups=SEARCH,
-        context={"section": "search", "reranker": getattr(settings, "RERANKER", "none")},
+        context={"section": "search", "reranker": without_secrets(settings.RERANKER)},
     )

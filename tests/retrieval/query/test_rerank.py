@@ -13,7 +13,13 @@ import pytest
 
 from ragadmin import env
 from ragadmin.errors import ConfigurationError
-from retrieval.providers.reranker import close_reranker, get_reranker, is_own_network, read_scores
+from retrieval.providers.reranker import (
+    HttpReranker,
+    close_reranker,
+    get_reranker,
+    is_own_network,
+    read_scores,
+)
 from retrieval.query import rerank as stage
 from retrieval.query.context import Notes
 from retrieval.query.embed import embed_question
@@ -230,6 +236,12 @@ def test_scores_come_back_in_the_order_of_the_texts(body, scores):
 def test_what_is_not_scores_is_an_error(body):
     with pytest.raises((ValueError, KeyError, TypeError)):
         read_scores(body, 2)
+
+
+def test_its_address_is_told_without_what_is_secret_in_it():
+    reranker = HttpReranker("https://user:word@host.example:8443/rerank?key=secret")
+    assert reranker.name == "https://host.example:8443/rerank"
+    assert env.without_secrets("fastembed:/models/a") == "fastembed:/models/a"
 
 
 @pytest.mark.parametrize("value", ["", "none"])

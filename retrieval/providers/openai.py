@@ -30,6 +30,8 @@ FIRST_TOKEN_SECONDS = 20.0
 MOST_CONNECTIONS = 4_000
 # A line of a stream is a few hundred bytes; one this long is not from a chat endpoint.
 LONGEST_LINE = 1_000_000
+# No request is so long: an endpoint that says so has miscounted.
+MOST_TOKENS = 10_000_000
 NOT_DATA = (b":", b"event:", b"id:", b"retry:")
 
 
@@ -156,7 +158,7 @@ class Chunks:
             raise _reported(chunk["error"])
         usage = chunk.get("usage")
         if usage:
-            self.usage = Usage(int(usage["prompt_tokens"]), int(usage["completion_tokens"]))
+            self.usage = _counted(usage["prompt_tokens"], usage["completion_tokens"])
         choices = chunk["choices"] if "choices" in chunk or not usage else []
         if not choices:
             return ""
@@ -165,7 +167,22 @@ class Chunks:
         delta = choice.get("delta") or {}
         # Not for the reader, but a sign of life from a model that thinks before it speaks.
         self.is_thinking = bool(delta.get("reasoning_content") or delta.get("reasoning"))
-        return delta.get("content") or ""
+        return _whole(delta.get("content") or "")
+
+
+def _whole(text: str) -> str:
+    """Without what a database cannot keep: zero bytes, and halves of a character."""
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode()
+    return text.replace("\0", "")
+
+
+def _counted(*tokens: float | str) -> Usage | None:
+    """None for what cannot be true, so that it is estimated and not paid for, nor given back."""
+    sent, made = (int(count) if isinstance(count, str) else count for count in tokens)
+    if 0 <= sent <= MOST_TOKENS and 0 <= made <= MOST_TOKENS:
+        return Usage(int(sent), int(made))
+    return None
 
 
 def _payload(line: bytes) -> bytes:

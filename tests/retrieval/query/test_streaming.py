@@ -13,7 +13,7 @@ from retrieval.events import AnswerFailed, StageStarted, TokenAdded
 from retrieval.providers.openai import Chunks, OpenAIChat
 from retrieval.query.answer import answer
 from retrieval.query.request import AnswerRequest
-from retrieval.types import Message
+from retrieval.types import Message, Usage
 from tests.retrieval.query.asking import QUESTION, answered, ask, changed, sent_to, text_of
 from tests.retrieval.query.conftest import with_model
 from tests.retrieval.query.test_answer import stored_trace
@@ -140,6 +140,19 @@ def test_a_stream_reads_the_same_however_it_is_cut(size):
 
 def test_tokens_that_arrive_together_are_passed_on_together():
     assert Chunks().read(CHUNK % b"One " + CHUNK % b"two") == "One two"
+    # As no database could keep them.
+    assert Chunks().read(CHUNK % rb"\u0000One \ud800two") == "One ?two"
+
+
+@pytest.mark.parametrize(
+    ("sent", "made", "counted"),
+    [(12, 3, Usage(12, 3)), ('"12"', 3.0, Usage(12, 3)), (-5, 3, None), (12, 10**30, None), (12, "1e999", None)],
+)  # fmt: skip
+def test_what_no_request_can_have_taken_is_not_believed(sent, made, counted):
+    usage = f'{{"prompt_tokens": {sent}, "completion_tokens": {made}}}'
+    chunks = Chunks()
+    chunks.read(f'data: {{"choices": [], "usage": {usage}}}\n\n'.encode())
+    assert (chunks.usage, chunks.error) == (counted, None)
 
 
 def test_text_before_an_error_is_not_lost():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from django.db import transaction
 from django.utils import timezone
 
 from retrieval.events import SyncEnded, sync_listeners
@@ -130,7 +131,11 @@ def tell_end(run: SyncRun) -> None:
         finished_at=run.finished_at,
     )
     for listener in sync_listeners:
-        listener(ended)
+        try:
+            with transaction.atomic():
+                listener(ended)
+        except Exception:
+            log.exception("sync_listener_failed", run=str(run.pk))
 
 
 def _note_indexing_time(run: SyncRun) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 
@@ -14,9 +15,10 @@ from monitoring.metrics import METRICS
 from monitoring.models import Alert, AlertRule, RollupState, SyncOutcome
 from monitoring.readings import read_now
 from ragadmin.health import PROBES, NotWell, Probe
+from retrieval.events import sync_listeners
 from retrieval.services.sync_runs import cancel_run, start_sync
 from tenants.budgets import set_budget
-from tenants.models import BudgetPeriod, BudgetReservation, IsolationRun
+from tenants.models import BudgetPeriod, BudgetReservation, IsolationRun, Tenant
 from tests.monitoring.alerting import make_rule, make_tenants, own_rules
 from tests.retrieval.sync.folders import folder_source, sync, sync_root, write
 
@@ -33,6 +35,14 @@ def no_other_rules():
         yield
 
 
+@contextmanager
+def a_listener_that_fails():
+    """It breaks its own part of the transaction, and neither the run's end nor what others note of it."""
+    sync_listeners.insert(0, lambda ended: Tenant.objects.create(pk=ended.tenant_id))
+    yield
+    del sync_listeners[0]
+
+
 def test_every_end_of_a_sync_run_is_noted_and_a_failed_one_opens_an_alert(tenant, tmp_path):
     rule = make_rule(tenant, metric="failed_syncs", alert_threshold=0, window_minutes=60)
     with sync_root(tmp_path):
@@ -41,7 +51,8 @@ def test_every_end_of_a_sync_run_is_noted_and_a_failed_one_opens_an_alert(tenant
         source = folder_source(tenant, folder)
         queued = start_sync(tenant=tenant, source_id=source.pk, trigger="manual", actor="test")
         cancel_run(tenant=tenant, run_id=queued.pk, actor="test")
-        good = sync(tenant, source)
+        with a_listener_that_fails():
+            good = sync(tenant, source)
         sync(tenant, source, dry_run=True)
         evaluate_rules()
         assert not Alert.objects.filter(rule=rule).exists()

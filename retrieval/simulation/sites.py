@@ -13,6 +13,7 @@ from tenants.models import Tenant
 # Of thousands of tenants; the next would get one question in two hundred.
 MOST_TENANTS = 50
 NOTHING_TO_ASK = "it has no documents to ask about"
+SUSPENDED = "it is suspended"
 
 
 def choose_sites(slug: str | None, seed: int | str) -> tuple[list[Site], dict[str, str]]:
@@ -20,6 +21,9 @@ def choose_sites(slug: str | None, seed: int | str) -> tuple[list[Site], dict[st
     sites: list[Site] = []
     skipped: dict[str, str] = {}
     for tenant in _tenants(slug, seed):
+        if tenant.status == Tenant.Status.SUSPENDED:
+            skipped[tenant.slug] = SUSPENDED
+            continue
         try:
             maker = _maker(tenant, seed)
         except RagadminError as error:
@@ -34,7 +38,7 @@ def choose_sites(slug: str | None, seed: int | str) -> tuple[list[Site], dict[st
 
 def _tenants(slug: str | None, seed: int | str) -> list[Tenant]:
     if slug is not None:
-        tenant = Tenant.objects.filter(slug=slug).first()
+        tenant = Tenant.objects.customers().filter(slug=slug).first()
         if tenant is None:
             raise NotFound(f"There is no tenant {slug!r}.")
         return [tenant]

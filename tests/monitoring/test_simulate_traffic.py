@@ -25,7 +25,7 @@ from retrieval.simulation.topics import Passage, topics_of
 from retrieval.simulation.traffic import LABEL, Plan, Traffic
 from tenants.audit import record_event
 from tenants.context import tenant_context
-from tenants.models import AuditEvent
+from tenants.models import AuditEvent, Tenant
 from tenants.removal import remove_tenant
 from tenants.services import create_tenant
 from tests.documents import DOCUMENTS, upload_and_index
@@ -123,6 +123,10 @@ def test_limits_hold_for_it_as_for_everybody(documented):
     documented.save()
     tally = simulate(documented.slug, questions=10, seed=5)
     documented.questions_per_minute = None
+    documented.status = Tenant.Status.SUSPENDED
+    documented.save()
+    assert simulate(documented.slug)["skipped"] == {documented.slug: "it is suspended"}
+    documented.status = Tenant.Status.ACTIVE
     documented.save()
     assert tally["answered"] == 4
     assert tally["refused"] == {"rate_limited": 6}
@@ -132,8 +136,9 @@ def test_a_tenant_without_documents_is_left_out_and_said_so(tenant):
     out = StringIO()
     call_command("simulate_traffic", tenant.slug, stdout=out)
     assert f"{tenant.slug} is left out: it has no documents to ask about" in out.getvalue()
-    with pytest.raises(CommandError, match="There is no tenant"):
-        call_command("simulate_traffic", "nobody-here")
+    for nobody in ("nobody-here", Tenant.CANARY_PREFIX + "one"):
+        with pytest.raises(CommandError, match="There is no tenant"):
+            call_command("simulate_traffic", nobody)
 
 
 def test_ctrl_c_ends_it_and_leaves_no_question_without_an_end(documented):

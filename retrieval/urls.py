@@ -24,6 +24,7 @@ from retrieval.views import (
     source_forms,
     sources,
     sync_runs,
+    trace_settings,
     traces,
     trial,
 )
@@ -39,6 +40,7 @@ INDEXING = "t/<slug:slug>/settings/indexing/"
 BENCH = "t/<slug:slug>/bench/"
 MODELS = "t/<slug:slug>/settings/models/"
 CACHE = "t/<slug:slug>/settings/cache/"
+KEPT_TRACES = "t/<slug:slug>/settings/traces/"
 PLAYGROUND = "t/<slug:slug>/playground/"
 CONVERSATIONS = f"{PLAYGROUND}conversations/"
 TRACES = "t/<slug:slug>/traces/"
@@ -81,6 +83,7 @@ urlpatterns = [
     path(f"{MODELS}routes/", model_settings.edit_routes, name="settings-routes"),
     path(CACHE, cache_settings.cache_settings, name="settings-cache"),
     path(f"{CACHE}empty/", cache_settings.empty, name="settings-cache-empty"),
+    path(KEPT_TRACES, trace_settings.trace_settings, name="settings-traces"),
     path(INDEXING, indexing_settings.show, name="indexing-settings"),
     path(f"{INDEXING}start/", indexing_settings.start, name="indexing-start"),
     path(f"{INDEXING}cancel/", indexing_settings.cancel, name="indexing-cancel"),

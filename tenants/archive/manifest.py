@@ -39,6 +39,7 @@ SETTINGS = (
     "timezone",
     "questions_per_minute",
     "evaluates_nightly",
+    "trace_days",
 )
 
 

@@ -12,6 +12,8 @@ from django.db.models.functions import Now
 if TYPE_CHECKING:
     from tenants.models.people import ApiKey, Membership
 
+# Ten years.
+MOST_TRACE_DAYS = 3_650
 # The type stubs know no db_default for JSON.
 EMPTY_OBJECT: Any = models.Value({}, models.JSONField())
 
@@ -119,6 +121,10 @@ class Tenant(models.Model):
     # Golden questions are asked every night. Null: there are none, or nobody wants it.
     evaluates_nightly = models.BooleanField(default=True, db_default=True)
     evaluation_due_at = models.DateTimeField(null=True, editable=False)
+    # Recorded questions are deleted after so many days (retrieval.indexing.trace_upkeep). Null: never.
+    trace_days = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(MOST_TRACE_DAYS)]
+    )
     # Raised in the transaction that changes any document, so that readers can tell old from new.
     corpus_revision = models.BigIntegerField(default=0, db_default=0)
     last_served_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -6,7 +6,6 @@ import socket
 import threading
 import time
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -21,6 +20,7 @@ from retrieval import events
 from retrieval.bookkeeping import book
 from retrieval.indexing import queue, sync_jobs
 from retrieval.models import QueryTrace
+from retrieval.query.record import LONGEST_ANSWER
 from retrieval.terms import trace_terms
 from tenants.context import tenant_context
 from tenants.models import Tenant
@@ -45,7 +45,6 @@ HINT_SECONDS = 30
 # After this long the task gives its thread to others and hints again.
 TURN_SECONDS = 20
 HOURS_TO_MEASURE = 6
-LONGEST_ANSWER = timedelta(minutes=10)
 
 
 def hint() -> None:
@@ -166,6 +165,27 @@ def purge_kept_versions() -> None:
 
 
 @app.task
+def forget_traces() -> None:
+    """Every hour: recorded questions that are older than their tenant keeps them."""
+    keeping = Tenant.objects.filter(trace_days__isnull=False)
+    for tenant_id in keeping.values_list("pk", flat=True).iterator():
+        forget_traces_of.apply_async([tenant_id], expires=3600)  # pyright: ignore[reportFunctionMemberAccess]
+
+
+@app.task
+def forget_traces_of(tenant_id: int) -> None:
+    """One tenant's, for a minute at most; also of a suspended one."""
+    from retrieval.indexing.trace_upkeep import forget_old
+
+    tenant = Tenant.objects.filter(pk=tenant_id).first()
+    if tenant is None:
+        return
+    with _other_tenants_turn(tenant):
+        if forgotten := forget_old(tenant):
+            log.info("old traces deleted", tenant=tenant.slug, traces=forgotten)
+
+
+@app.task
 def tend_caches() -> None:
     """Every ten minutes: kept answers that have expired, and how many of them were wrong."""
     from retrieval import cache_figures
@@ -195,13 +215,14 @@ def hint_diagnosis(tenant_id: int) -> None:
 @app.task
 def diagnose_ratings(tenant_id: int) -> None:
     """Where the answers were lost that were rated down in one tenant."""
-    from retrieval.diagnosis import diagnose_waiting
+    from retrieval.diagnosis.run import MOST_AT_ONCE, diagnose_waiting
 
     tenant = Tenant.objects.filter(pk=tenant_id, status=Tenant.Status.ACTIVE).first()
     if tenant is None:
         return
     with _other_tenants_turn(tenant):
-        diagnose_waiting(tenant)
+        if diagnose_waiting(tenant) == MOST_AT_ONCE:
+            hint_diagnosis(tenant_id)  # others' turn first
 
 
 def hint_again(tenant_id: int, trace_id: UUID) -> None:

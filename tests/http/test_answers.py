@@ -70,6 +70,23 @@ def test_the_stream_ends_with_done_and_the_trace_is_stored(api):
     assert (stored["status"], stored["answer"]) == ("succeeded", done["answer"])
 
 
+def test_what_was_asked_for_with_a_question_is_on_its_trace(api):
+    options = {
+        "top_k": 2,
+        "filters": {"path_prefix": "guide/\x00"},
+        "use_cache": False,
+        "settings": {"search_mode": "vector", "instructions": "Be \ud800 brief."},
+    }
+    answer = api.post("/api/v1/answers/", content=json.dumps(QUESTION | options)).json()
+    stored = api.get(f"/api/v1/answers/{answer['id']}/").json()
+    assert stored["asked"] == options | {
+        "filters": {"path_prefix": "guide/ "},
+        "settings": {"search_mode": "vector", "instructions": "Be ? brief."},
+    }
+    assert stored["status"] == "succeeded"
+    assert "asked" not in stored["route"]
+
+
 def test_search_gives_hits_with_the_keys_of_the_contract(api):
     body = api.post("/api/v1/search/", json={**QUESTION, "top_k": 1}).json()
     assert list(body["hits"][0]) == [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
@@ -26,6 +27,9 @@ KEYS = (
     "total_queries", "cache_hit_rate", "p50_latency_ms", "p99_latency_ms", "avg_similarity",
     "thumbs_down_rate", "daily_cost",
 )  # fmt: skip
+# From the beginning of a day. By its noon a row is of the same day also where the database has other
+# rules of the zone, takes the other midnight of two, or the tenant's zone was changed since.
+NOON = timedelta(hours=12)
 # Answers that were asked before a moment and are not in the sums yet.
 UNCOUNTED = """
 SELECT EXISTS (
@@ -243,8 +247,9 @@ def _rows(model: Any, days: Sequence[Day], *, from_before: bool) -> dict[int | N
         whose |= Q(tenant_id=None)
     first = min((day.before if from_before else day).period.start for day in days)
     last = max(day.period.end for day in days)
+    of_days = model.objects.filter(whose, starts_at__gte=first - NOON, starts_at__lt=last - NOON)
     found: dict[int | None, list[Any]] = {}
-    for row in model.objects.filter(whose, starts_at__gte=first, starts_at__lt=last):
+    for row in of_days:
         found.setdefault(row.tenant_id, []).append(row)
     return found
 
@@ -252,4 +257,4 @@ def _rows(model: Any, days: Sequence[Day], *, from_before: bool) -> dict[int | N
 def _within(rows: dict[int | None, list[Any]], day: Day) -> list[Any]:
     period = day.period
     own = rows.get(day.tenant_id, [])
-    return [row for row in own if period.start <= row.starts_at < period.end]
+    return [row for row in own if period.start <= row.starts_at + NOON < period.end]

@@ -134,6 +134,25 @@ def test_a_day_on_which_clocks_are_set_has_all_its_hours_and_no_other(tenant, da
     assert (report.sums.questions, report.before.questions) == (3, 2)
 
 
+def test_a_row_is_of_the_day_that_its_noon_is_in(tenant):
+    """In Havana midnight comes twice; the database takes the second one."""
+    tenant.timezone = "America/Havana"
+    now = datetime(2032, 1, 1, tzinfo=UTC)
+    day = read_day("2031-11-02", tenant, began_at=tenant.created_at, now=now)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT date_trunc('day', '2031-11-02T17:00Z'::timestamptz, 'America/Havana')"
+        )
+        (second,) = cursor.fetchone()
+    assert second > day.period.start
+    for questions, starts_at in ((3, second), (50, day.period.start - timedelta(hours=24))):
+        DailyUsage.objects.create(
+            tenant_id=tenant.pk, starts_at=starts_at, model="m", cache="none", questions=questions
+        )
+    report = read_report(day, now=now)
+    assert (report.sums.questions, report.before.questions) == (3, 50)
+
+
 def test_an_unknown_price_is_unknown_and_never_free(tenant):
     day = Day(today(tenant, timezone.now()), tenant)
     row = DailyUsage(tenant_id=tenant.pk, starts_at=day.period.start, model="m", cache="none")

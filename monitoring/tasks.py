@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from monitoring import outbox
 from monitoring.alerts import evaluate_rules, forget_old_alerts
+from monitoring.changed_zones import follow_time_zones
 from monitoring.reports.daily import make_due_reports
 from monitoring.retention import tend_figures as tend
 from monitoring.rollups import catch_up
@@ -25,6 +26,12 @@ def roll_up_metrics() -> int:
 def tend_figures() -> None:
     """Every hour: the ledger's next days are made, and what is too old goes."""
     tend()
+
+
+@app.task
+def follow_changed_zones() -> int:
+    """Every ten minutes: how many tenants' figures were made anew for another time zone."""
+    return len(follow_time_zones())
 
 
 @app.task

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Command(RagadminCommand):
     help = (
         "Makes the figures of a tenant, or of all, anew from the stored answers, day by day, beside "
-        "whoever asks meanwhile. Run it after the time zone of a tenant was changed. Answers that are "
+        "whoever asks meanwhile. After a change of its time zone that is done by itself. Answers that are "
         "counted and not stored any more stay counted; days whose metrics were dropped stay as they are."
     )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from ragadmin.errors import InvalidRequest
+from retrieval.moments import EARLIEST, LATEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,10 +30,8 @@ WORDS = {
 }
 DEFAULT = "24h"
 LONGEST_DAYS = 800
-# Bars are as long as makes at most some ninety of them.
-MOST_HOURLY = timedelta(days=3)
-MOST_DAILY = timedelta(days=100)
-MOST_WEEKLY = timedelta(days=550)
+# In days. Bars are as long as makes at most some ninety of them.
+MOST_HOURLY, MOST_DAILY, MOST_WEEKLY = 3, 100, 550
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +62,12 @@ class Period:
 
     def previous(self) -> Period:
         """As long, right before; of whole days where this one is."""
-        if self.bucket in ("5min", "hour"):
-            length = self.end - self.start
-            return Period(self.start - length, self.start, self.bucket, self.timezone)
-        days = (
-            self.end.astimezone(self.zone).date() - self.start.astimezone(self.zone).date()
-        ).days
-        start = _midnight(self.start.astimezone(self.zone).date() - timedelta(days=days), self.zone)
+        ends = self.start, self.end
+        if any(floor(moment, "day", self.zone) != moment for moment in ends):
+            start = self.start - (self.end - self.start)
+        else:
+            first, after = (moment.astimezone(self.zone).date() for moment in ends)
+            start = _midnight(first - (after - first), self.zone)
         return Period(start, self.start, self.bucket, self.timezone)
 
 
@@ -81,27 +79,33 @@ def named(name: str, *, now: datetime, timezone: str) -> Period:
         return Period(end - timedelta(hours=HOURS[name]), end, "hour", timezone, name)
     if name not in DAYS:
         raise InvalidRequest(
-            f"There is no range {name!r}: choose {', '.join(WORDS)}, or send from and to.",
+            f"There is no range {name[:40]!r}: choose {', '.join(WORDS)}, or send from and to.",
             extra={"field": "range"},
         )
     today = now.astimezone(zone).date()
     start = _midnight(today - timedelta(days=DAYS[name] - 1), zone)
     end = _midnight(today + timedelta(days=1), zone)
-    return Period(start, end, bucket_for(end - start), timezone, name)
+    return Period(start, end, bucket_for(DAYS[name]), timezone, name)
 
 
 def between(first: date, last: date, *, timezone: str, bucket: Bucket | None = None) -> Period:
     """Whole days of the zone, `last` among them. Raises InvalidRequest."""
+    for field, day in (("from", first), ("to", last)):
+        if not EARLIEST <= day.year <= LATEST:
+            raise InvalidRequest(
+                f"{field} is in a year from {EARLIEST} to {LATEST}.", extra={"field": field}
+            )
     if last < first:
         raise InvalidRequest("The range ends before it begins.", extra={"field": "to"})
-    if (last - first).days >= LONGEST_DAYS:
+    days = (last - first).days + 1
+    if days > LONGEST_DAYS:
         raise InvalidRequest(
             f"The range is longer than {LONGEST_DAYS} days: choose a shorter one.",
             extra={"field": "from"},
         )
     zone = ZoneInfo(timezone)
     start, end = _midnight(first, zone), _midnight(last + timedelta(days=1), zone)
-    return Period(start, end, bucket or bucket_for(end - start), timezone)
+    return Period(start, end, bucket or bucket_for(days), timezone)
 
 
 def read_period(
@@ -117,21 +121,22 @@ def read_period(
     )
 
 
-def bucket_for(length: timedelta) -> Bucket:
-    if length <= MOST_HOURLY:
+def bucket_for(days: int) -> Bucket:
+    """Days of the calendar, so that those when clocks are set are like any other."""
+    if days <= MOST_HOURLY:
         return "hour"
-    if length <= MOST_DAILY:
+    if days <= MOST_DAILY:
         return "day"
-    return "week" if length <= MOST_WEEKLY else "month"
+    return "week" if days <= MOST_WEEKLY else "month"
 
 
 def floor(moment: datetime, bucket: Bucket, zone: ZoneInfo) -> datetime:
     """When the bar that `moment` is in began. Hours are of the zone's clock, also where it is set."""
     local = moment.astimezone(zone)
-    if bucket == "5min":
-        return _utc(local.replace(minute=local.minute - local.minute % 5, second=0, microsecond=0))
-    if bucket == "hour":
-        return _utc(local.replace(minute=0, second=0, microsecond=0))
+    if bucket in ("5min", "hour"):
+        minutes = local.minute % 5 if bucket == "5min" else local.minute
+        since = timedelta(minutes=minutes, seconds=local.second, microseconds=local.microsecond)
+        return _utc(local) - since
     day = local.date()
     if bucket == "week":
         day -= timedelta(days=day.weekday())
@@ -142,9 +147,11 @@ def floor(moment: datetime, bucket: Bucket, zone: ZoneInfo) -> datetime:
 
 def next_start(start: datetime, bucket: Bucket, zone: ZoneInfo) -> datetime:
     """A day of the zone may have 23 or 25 hours."""
-    if bucket in ("5min", "hour"):
-        step = timedelta(minutes=5) if bucket == "5min" else timedelta(hours=1)
-        return start.astimezone(UTC) + step
+    if bucket == "5min":
+        return _utc(start) + timedelta(minutes=5)
+    if bucket == "hour":
+        # Not an hour later where clocks are set by half of one.
+        return floor(start + timedelta(hours=1), bucket, zone)
     day = start.astimezone(zone).date()
     if bucket == "day":
         return _midnight(day + timedelta(days=1), zone)

@@ -34,7 +34,7 @@ CACHES = {
     "semantic": "Like question",
     "llm": "Model reply reused",
 }
-RATINGS = {"up": "Thumbs up", "down": "Thumbs down", "none": "Not rated"}
+RATINGS = {"any": "Rated", "up": "Thumbs up", "down": "Thumbs down", "none": "Not rated"}
 DAYS = {"1": "Last day", "7": "Last 7 days", "30": "Last 30 days", "90": "Last 90 days"}
 FIRST_ROW = {"q", "rating", "status", "cache", "days"}
 ANY = "any"
@@ -114,7 +114,8 @@ class TraceFilter(FilterForm):
 
     def clean(self) -> dict[str, Any]:
         start, end = self.cleaned_data.get("from"), self.cleaned_data.get("to")
-        if start and end and start >= end:
+        # By the clock alone, the hour that comes twice when clocks go back would end as it begins.
+        if start and end and start.timestamp() >= end.timestamp():
             self.add_error("to", "The period ends before it begins.")
         return self.cleaned_data
 
@@ -181,6 +182,10 @@ def _cache(layer: str) -> Iterator[Q]:
     yield ~Q(cache="none") if layer == ANY else Q(cache=layer)
 
 
+def _rating(thumb: str) -> Iterator[Q]:
+    yield ~Q(rating="") if thumb == ANY else Q(rating="" if thumb == "none" else thumb)
+
+
 def _error(code: str) -> Iterator[Q]:
     yield Q(status=QueryTrace.Status.FAILED)
     yield ~Q(error_code="") if code == ANY else Q(error_code=code)
@@ -219,7 +224,7 @@ def _flag(flag: Q) -> Callable[[Any], Iterator[Q]]:
 
 CONDITIONS: Mapping[str, Callable[[Any], Iterator[Q]]] = {
     "q": _words,
-    "rating": _one(lambda value: Q(rating="" if value == "none" else value)),
+    "rating": _rating,
     "status": _one(lambda value: Q(status=value)),
     "cache": _cache,
     "days": _one(lambda value: Q(created_at__gte=timezone.now() - timedelta(days=value))),

@@ -46,6 +46,14 @@ def test_hours_of_a_zone_with_half_hours_begin_at_its_own_clock():
     assert {start.minute for start in period.buckets()} == {30}
 
 
+def test_where_clocks_are_set_by_half_an_hour_the_hours_after_it_begin_at_the_clock_again():
+    days = between(date(2026, 4, 4), date(2026, 4, 6), timezone="Australia/Lord_Howe")
+    assert days.bucket == "hour"
+    minutes = {start.astimezone(days.zone).minute for start in days.buckets()[28:]}
+    assert minutes == {0}
+    assert sum(hours(days)) == 72.5
+
+
 def test_a_day_without_midnight_begins_with_its_first_moment():
     day = between(date(2026, 3, 8), date(2026, 3, 8), timezone="America/Havana", bucket="day")
     assert hours(day) == [23]
@@ -60,6 +68,12 @@ def test_the_period_before_is_as_long_and_ends_where_this_one_begins(name):
     assert before.bucket == period.bucket
 
 
+def test_the_period_before_a_long_day_is_the_whole_day_before_it():
+    before = between(date(2026, 10, 25), date(2026, 10, 25), timezone=BERLIN).previous()
+    assert hours(before) == [1] * 24
+    assert before.start.isoformat() == "2026-10-23T22:00:00+00:00"
+
+
 @pytest.mark.parametrize(
     ("values", "field"),
     [
@@ -68,11 +82,13 @@ def test_the_period_before_is_as_long_and_ends_where_this_one_begins(name):
         ({"from": "2026-03-01", "to": "2026-02-01"}, "to"),
         ({"from": "2020-01-01", "to": "2026-02-01"}, "from"),
         ({"from": "2026-02-01", "to": "2026-02-30"}, "to"),
+        ({"from": "0001-01-01", "to": "0001-01-02"}, "from"),
+        ({"from": "9999-12-01", "to": "9999-12-31"}, "from"),
     ],
 )
 def test_a_range_that_means_nothing_is_refused_with_its_field(values, field):
     with pytest.raises(InvalidRequest) as refused:
-        read_period(values, now=NOW, timezone="UTC")
+        read_period(values, now=NOW, timezone="Asia/Kathmandu")
     assert refused.value.extra["field"] == field
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from monitoring.chart_values import format_value
 from monitoring.charts import Chart, Headline, Series
-from monitoring.histograms import value_of
-from monitoring.sums import CACHE_LAYERS, Sums, share
+from monitoring.histograms import GROWTH, bucket_of, value_of
+from monitoring.sums import CACHE_LAYERS, Sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -152,9 +152,11 @@ def saved(figures: Figures) -> Chart:
 
 def ratings(figures: Figures) -> Chart:
     now = figures.usage.sums()
-    rated = now.up + now.down
-    down = share(now.down, rated)
+    rated, down = now.up + now.down, now.thumbs_down_rate
     note = "" if down is None else f"{_percent(down)} of {rated:,} ratings are thumbs down."
+    past = figures.before and figures.before.usage.sums().thumbs_down_rate
+    if note and past is not None:
+        note += f" In the period before: {_percent(past)}."
     return _bars(
         figures,
         "ratings",
@@ -164,8 +166,8 @@ def ratings(figures: Figures) -> Chart:
             ("up", "Thumbs up", "up", lambda sums: sums.up),
             ("down", "Thumbs down", "down", lambda sums: sums.down),
         ],
-        filters="&rating=down",
-        note=note and f"{note} By the time of the question. Bars open the thumbs down.",
+        filters="&rating=any",
+        note=note and f"{note} By the time of the question.",
         empty_text="Nobody rated an answer of this period.",
     )
 
@@ -191,6 +193,8 @@ def similarity_spread(figures: Figures) -> Chart:
         counts[min(BINS - 1, int(value_of(bucket) * BINS))] += count
     labels = tuple(f"{place / BINS:.1f} to {(place + 1) / BINS:.1f}" for place in range(BINS))
     is_empty = not any(counts)
+    period = figures.period
+    links = [figures.link(period.start, period.end, _similar(place)) for place in range(BINS)]
     return Chart(
         key="similarity-spread",
         title="Answers by similarity",
@@ -199,7 +203,24 @@ def similarity_spread(figures: Figures) -> Chart:
         empty_text="No answer of this period rests on passages.",
         labels=() if is_empty else labels,
         series=(Series("answers", "Answers", () if is_empty else tuple(counts), "similarity"),),
+        links=() if is_empty else tuple(links),
+        link_words=figures.link_words,
     )
+
+
+def _similar(place: int) -> str:
+    """The filters of the traces in a tenth: its bounds are those of the histogram's buckets."""
+    above, below = _bound(place), _bound(place + 1)
+    filters = f"&similarity_above={above:.6f}" if place else ""
+    return filters if place == BINS - 1 else f"{filters}&similarity_below={below:.6f}"
+
+
+def _bound(place: int) -> float:
+    """Above it are the buckets whose value is in this tenth or in a later one."""
+    if not place:
+        return 0.0
+    bucket = bucket_of(place / BINS)
+    return GROWTH ** (bucket - (int(value_of(bucket) * BINS) >= place))
 
 
 def _bars(

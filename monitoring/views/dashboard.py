@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import structlog
 from django.db import DatabaseError, transaction
-from django.http import Http404
+from django.http import Http404, HttpResponseBadRequest
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
@@ -78,6 +78,7 @@ def _page(request: Any, template: str, zone: str, draw: Draw) -> HttpResponse:
     context = {
         "period": period,
         "error": error,
+        "is_future": period.start > timezone.now(),
         **_choices(request.path, period, compare),
         **_read(request.path, period, compare, draw),
     }
@@ -138,7 +139,10 @@ def _period(request: HttpRequest, zone: str) -> tuple[Period, str]:
 
 
 def _csv(request: HttpRequest, key: str, name: str, zone: str, draw: Draw) -> HttpResponseBase:
-    period, _ = _period(request, zone)
+    period, error = _period(request, zone)
+    if error:
+        # A file of another period than was asked for would be taken for that one.
+        return HttpResponseBadRequest(error, content_type="text/plain; charset=utf-8")
     rows = draw(period, request.GET.get("compare") == "1").csv_rows(key)
     if rows is None:
         raise Http404("There is no such chart.")

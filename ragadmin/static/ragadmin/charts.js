@@ -268,4 +268,14 @@ drawNew();
 document.addEventListener("htmx:load", drawNew);
 document.addEventListener("htmx:afterSettle", drawNew);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
+/* Paper is white, whatever the screen is. */
+let themeOfScreen;
+addEventListener("beforeprint", () => {
+  themeOfScreen = document.documentElement.dataset.theme;
+  document.documentElement.dataset.theme = "light";
+});
+addEventListener("afterprint", () => {
+  if (themeOfScreen) document.documentElement.dataset.theme = themeOfScreen;
+  else delete document.documentElement.dataset.theme;
+});
 new MutationObserver(redrawAll).observe(document.documentElement, { attributeFilter: ["data-theme"] });

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from retrieval.trace_view import TraceView
 
-MOST_TOLD = 5
+# Of so many it is seen whether the reader may see the new answer.
+MOST_TOLD, MOST_READ = 5, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,9 @@ class Correction:
 def find_corrections(
     rated_by: str, visible: QuerySet[QueryTrace], access_levels: Sequence[str]
 ) -> list[Correction]:
-    """Not seen yet, newest first: only where the new answer is one that the reader may see whole."""
+    """Not seen yet, newest first: only where there is a new answer, and the reader may see it whole."""
     waiting = _corrected(rated_by).filter(seen_at=None).order_by("-resolved_at")
-    return _read(list(waiting[:MOST_TOLD]), visible, access_levels)
+    return _read(list(waiting[:MOST_READ]), visible, access_levels)[:MOST_TOLD]
 
 
 def open_correction(
@@ -67,5 +68,7 @@ def _read(
     views = {view.trace.pk: view for view in view_traces(traces, access_levels)}
     pairs = [(row, views.get(row.pk), views.get(row.new_trace_id)) for row in rows]
     return [
-        Correction(row, old, new) for row, old, new in pairs if old and new and not new.withheld
+        Correction(row, old, new)
+        for row, old, new in pairs
+        if old and new and not new.withheld and not new.trace.abstained
     ]

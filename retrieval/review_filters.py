@@ -48,7 +48,7 @@ class ReviewFilter(FilterForm):
         super().__init__(data, auto_id="filter-%s")
 
     def apply(self, found: QuerySet[Feedback], *, but: str = "") -> QuerySet[Feedback]:
-        """All filters but `document`, which the list applies, and the one named."""
+        """To feedback as_seen: all filters but `document`, which the list applies, and the one named."""
         conditions = {
             "q": self._words,
             "status": self._status,
@@ -72,4 +72,4 @@ class ReviewFilter(FilterForm):
 
     @staticmethod
     def _diagnosis(value: str) -> Q:
-        return Q(diagnosed_at=None) if value == WAITING else Q(diagnosis=value)
+        return Q(diagnosed_at=None) if value == WAITING else Q(seen_as=value)

@@ -1,5 +1,6 @@
 """Thumbs-down to be looked at, grouped by the document that would have answered, as one admin may
-see them: what is above their levels has no name here."""
+see them: what is above their levels has no name here. What neither they nor the asker may read is not
+there for them at all: else whoever asks and reviews would learn what is said above their levels."""
 
 from __future__ import annotations
 
@@ -7,14 +8,28 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db.models import Count, F, Max, Q, Window
+from django.db.models import (
+    Case,
+    CharField,
+    Count,
+    Exists,
+    F,
+    Max,
+    OuterRef,
+    Q,
+    UUIDField,
+    Value,
+    When,
+    Window,
+)
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import RowNumber
+from django.db.models.functions import Cast, RowNumber
 
-from retrieval.diagnosis.words import IN_GENERAL, LABELS
+from retrieval.diagnosis.words import IN_GENERAL, LABELS, to_be_written
 from retrieval.models import Document, Feedback
 from retrieval.services.feedback import REASONS
 from retrieval.services.review import is_being_asked
+from tenants.context import current_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,6 +39,7 @@ if TYPE_CHECKING:
 
     from retrieval.models import QueryTrace
 
+Diagnosis = Feedback.Diagnosis
 # Keys of the groups that are no document's.
 NOWHERE, HIDDEN, WAITING = "none", "hidden", "waiting"
 TITLES = {
@@ -31,7 +47,7 @@ TITLES = {
     HIDDEN: "Documents you may not read",
     WAITING: "Not diagnosed yet",
 }
-ROWS_OF_GROUP, ROWS_OF_ONE = 5, 200
+ROWS_OF_GROUP, ROWS_OF_ONE = 5, 50
 # Long, and not in the list.
 NOT_LISTED = (
     "trace__answer", "trace__prompt", "trace__citations", "trace__hits", "trace__dropped",
@@ -48,9 +64,12 @@ class DocumentNow:
 
 @dataclass(frozen=True, slots=True)
 class ReviewRow:
-    """`may_read`: the passage that the diagnosis names, by its level then and today."""
+    """`diagnosis` and `detail` as the reader may know them. `may_read`: the passage that the diagnosis
+    names, by its level then and today."""
 
     feedback: Feedback
+    diagnosis: str
+    detail: dict[str, Any]
     may_read: bool
     document: DocumentNow | None = None
     is_changed: bool = False
@@ -60,12 +79,8 @@ class ReviewRow:
         return self.feedback.trace
 
     @property
-    def detail(self) -> dict[str, Any]:
-        return self.feedback.diagnosis_detail if self.may_read else {}
-
-    @property
     def label(self) -> str:
-        return LABELS.get(self.feedback.diagnosis, "")
+        return LABELS.get(self.diagnosis, "")
 
     @property
     def reason(self) -> str:
@@ -73,7 +88,7 @@ class ReviewRow:
 
     @property
     def explanation(self) -> str:
-        return self.detail.get("explanation") or IN_GENERAL.get(self.feedback.diagnosis, "")
+        return self.detail.get("explanation") or IN_GENERAL.get(self.diagnosis, "")
 
     @property
     def fix(self) -> str:
@@ -104,90 +119,123 @@ class Group:
     rows: list[ReviewRow] = field(default_factory=list[ReviewRow])
 
 
-def with_document(found: QuerySet[Feedback]) -> QuerySet[Feedback]:
+def as_seen(found: QuerySet[Feedback], levels: Sequence[str]) -> QuerySet[Feedback]:
+    """With `key`, the group that each is in, and `seen_as`, its diagnosis, for a reader with these
+    levels. As `_describe` has it for rows that were read."""
+    raised = Document.objects.filter(pk=Cast(OuterRef("about"), UUIDField()))
+    is_above = ~Q(level__in=levels) | Exists(raised.exclude(access_level__in=levels))
+    is_not_permitted = Q(diagnosis=Diagnosis.NOT_PERMITTED)
+    above = Case(When(is_not_permitted, then=Value(NOWHERE)), default=Value(HIDDEN))
     return found.annotate(
-        about=KeyTextTransform("document_id", "diagnosis_detail"), waits=Q(diagnosed_at=None)
+        about=KeyTextTransform("document_id", "diagnosis_detail"),
+        level=KeyTextTransform("access_level", "diagnosis_detail"),
+    ).annotate(
+        key=Case(
+            When(diagnosed_at=None, then=Value(WAITING)),
+            When(about__isnull=True, then=Value(NOWHERE)),
+            When(is_above, then=above),
+            default=F("about"),
+            output_field=CharField(),
+        ),
+        seen_as=Case(
+            When(is_not_permitted & is_above, then=Value(Diagnosis.NOT_IN_CORPUS)),
+            default=F("diagnosis"),
+        ),
     )
 
 
-def count_groups(found: QuerySet[Feedback], levels: Sequence[str]) -> list[Group]:
-    """Most thumbs-down first."""
-    level = KeyTextTransform("access_level", "diagnosis_detail")
-    rows = list(
-        with_document(found)
-        .values("about", "waits", level=level)
-        .annotate(count=Count("trace_id"), path=Max(KeyTextTransform("path", "diagnosis_detail")))
-    )
-    known = documents_now(row["about"] for row in rows)
-    groups: dict[str, Group] = {}
-    for row in rows:
-        now = known.get(row["about"])
-        may_read = _may_read(row["level"], now, levels)
-        key = _key(row["about"], row["waits"], may_read=may_read)
-        title = TITLES.get(key) or (now.path if now else row["path"])
-        group = groups.setdefault(key, Group(key, title, 0, key not in TITLES))
-        group.count += row["count"]
-    return sorted(groups.values(), key=lambda group: (-group.count, group.title))
+def count_groups(found: QuerySet[Feedback]) -> list[Group]:
+    """Of feedback as_seen, most thumbs-down first."""
+    path = Max(KeyTextTransform("path", "diagnosis_detail"))
+    rows = found.values("key").annotate(count=Count("trace_id"), path=path).order_by()
+    groups = [
+        Group(
+            row["key"],
+            TITLES.get(row["key"], row["path"] or ""),
+            row["count"],
+            row["key"] not in TITLES,
+        )
+        for row in rows
+    ]
+    return sorted(groups, key=lambda group: (-group.count, group.title, group.key))
 
 
-def _key(about: str | None, is_waiting: bool, *, may_read: bool) -> str:
-    if is_waiting:
-        return WAITING
-    if about is None:
-        return NOWHERE
-    return about if may_read else HIDDEN
-
-
-def fill_groups(
-    found: QuerySet[Feedback], groups: Sequence[Group], levels: Sequence[str], size: int
-) -> None:
-    """The newest rows of each group, in two queries for all of them."""
+def fill_groups(found: QuerySet[Feedback], groups: Sequence[Group], levels: Sequence[str]) -> None:
+    """The newest rows of each of these few groups, and the paths that documents have today."""
     window = Window(
-        RowNumber(),
-        partition_by=[F("about"), F("waits")],
-        order_by=[F("created_at").desc()],
+        RowNumber(), partition_by=[F("key")], order_by=[F("created_at").desc(), F("trace_id")]
     )
-    newest = with_document(found).annotate(place=window).filter(place__lte=size)
-    rows = newest.select_related("trace").defer(*NOT_LISTED).order_by("-created_at")
+    of_these = found.filter(key__in=[group.key for group in groups])
+    newest = of_these.annotate(place=window).filter(place__lte=ROWS_OF_GROUP)
+    key_of = dict(newest.values_list("trace_id", "key"))
     by_key = {group.key: group for group in groups}
-    for row in describe_rows(rows, levels):
-        about = row.feedback.diagnosis_detail.get("document_id")
-        key = _key(about, row.feedback.diagnosed_at is None, may_read=row.may_read)
-        group = by_key.get(key)
-        if group is not None and len(group.rows) < size:
-            group.rows.append(row)
+    for row in describe_rows(listed(Feedback.objects.filter(trace_id__in=key_of)), levels):
+        group = by_key[key_of[row.feedback.pk]]
+        group.rows.append(row)
+        if group.is_document and row.document:
+            group.title = row.document.path
+
+
+def listed(found: QuerySet[Feedback]) -> QuerySet[Feedback]:
+    """The newest first, with what a list shows of each."""
+    return found.select_related("trace").defer(*NOT_LISTED).order_by("-created_at", "trace_id")
 
 
 def describe_rows(feedback: Iterable[Feedback], levels: Sequence[str]) -> list[ReviewRow]:
     rows = list(feedback)
     known = documents_now(row.diagnosis_detail.get("document_id") for row in rows)
-    newest = Document.objects.aggregate(at=Max("indexed_at"))["at"] if rows else None
-    return [_describe(row, known, newest, levels) for row in rows]
+    readable = Document.objects.filter(access_level__in=levels)
+    newest = readable.aggregate(at=Max("indexed_at"))["at"] if rows else None
+    return [_describe(row, known, newest, frozenset(levels)) for row in rows]
 
 
 def _describe(
     feedback: Feedback,
     known: dict[str, DocumentNow],
     newest: datetime | None,
-    levels: Sequence[str],
+    levels: frozenset[str],
 ) -> ReviewRow:
-    about = feedback.diagnosis_detail.get("document_id")
-    level = feedback.diagnosis_detail.get("access_level")
-    now = known.get(about or "")
+    detail, diagnosis = feedback.diagnosis_detail, feedback.diagnosis
+    now = known.get(detail.get("document_id") or "")
+    may_read = _may_read(detail, now, levels)
+    if diagnosis == Diagnosis.NOT_PERMITTED and not may_read:
+        diagnosis, now, may_read = Diagnosis.NOT_IN_CORPUS, None, True
+    if diagnosis == Diagnosis.NOT_IN_CORPUS:
+        detail = _nothing_found(feedback, levels)
     return ReviewRow(
         feedback=feedback,
-        may_read=about is None or _may_read(level, now, levels),
+        diagnosis=diagnosis,
+        detail=detail if may_read else {},
+        may_read=may_read,
         document=now,
-        is_changed=_is_changed(feedback, now, newest),
+        is_changed=_is_changed(feedback, diagnosis, now, newest),
     )
 
 
-def _is_changed(feedback: Feedback, now: DocumentNow | None, newest: datetime | None) -> bool:
+def _nothing_found(feedback: Feedback, levels: frozenset[str]) -> dict[str, Any]:
+    """The same whether a document above the reader's levels says it or none does. How near the nearest
+    passage came is for who may read all of them."""
+    trace, detail = feedback.trace, feedback.diagnosis_detail
+    may_read_all = levels >= set(current_tenant().access_levels)
+    figures = ("evidence", "needed") if may_read_all else ()
+    is_readable = levels >= set(trace.access_levels)
+    question = (is_readable and trace.standalone_question) or trace.question
+    explanation, fix = to_be_written(question)
+    return {
+        **{name: detail[name] for name in figures if name in detail},
+        "explanation": explanation,
+        "fix": fix,
+    }
+
+
+def _is_changed(
+    feedback: Feedback, diagnosis: str, now: DocumentNow | None, newest: datetime | None
+) -> bool:
     """Since it was diagnosed, or asked again: the document, or any where none held the answer."""
     seen_at = max(filter(None, (feedback.diagnosed_at, feedback.asked_again_at)), default=None)
     if feedback.diagnosed_at is None or seen_at is None or feedback.status != Feedback.Status.OPEN:
         return False
-    if feedback.diagnosis_detail.get("document_id") is None:
+    if diagnosis == Diagnosis.NOT_IN_CORPUS:
         return newest is not None and newest > seen_at
     if now is None:
         return feedback.asked_again_at is None
@@ -203,6 +251,8 @@ def documents_now(ids: Iterable[str | None]) -> dict[str, DocumentNow]:
     return {str(key): DocumentNow(*row) for key, *row in found}
 
 
-def _may_read(level: str | None, now: DocumentNow | None, levels: Sequence[str]) -> bool:
+def _may_read(detail: dict[str, Any], now: DocumentNow | None, levels: frozenset[str]) -> bool:
     """By what it was when it was diagnosed, and what it is today."""
-    return {level, now.access_level if now else None} - {None} <= set(levels)
+    if detail.get("document_id") is None:
+        return True
+    return detail.get("access_level") in levels and (now is None or now.access_level in levels)

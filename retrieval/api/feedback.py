@@ -71,4 +71,5 @@ def _diagnosed(row: ReviewRow) -> dict[str, Any]:
     detail = {name: row.detail[name] for name in DETAIL if name in row.detail}
     if row.label and not row.may_read:
         detail = {"explanation": row.explanation}
-    return DiagnosedFeedbackSerializer(row.feedback).data | {"diagnosis_detail": detail}
+    shown = {"diagnosis": row.diagnosis, "diagnosis_detail": detail}
+    return DiagnosedFeedbackSerializer(row.feedback).data | shown

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from retrieval.models import CacheEntry, Feedback, QueryTrace
+from retrieval.providers import extractive
 from retrieval.terms import QUESTION_TERMS, term_counts
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ class KeptContext:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`levels`: of the one who asked. `sent`: what the model read, empty where that is not known."""
+    """`levels`: of the one who asked. `sent`: what the model read, empty where that is not known.
+    `is_quoted`: sentences of passages, written by no model. `is_failed`: it broke off."""
 
     trace_id: UUID
     question: str
@@ -46,6 +48,8 @@ class Case:
     asked_as: str
     degraded: tuple[str, ...]
     is_abstained: bool
+    is_quoted: bool
+    is_failed: bool
     was_compressed: bool
     kept: KeptContext | None = field(default=None, repr=False)
 
@@ -79,6 +83,8 @@ def read_case(trace_id: UUID) -> Case | None:
         asked_as=entry.question if entry and trace.cache == "semantic" else "",
         degraded=tuple(trace.degraded),
         is_abstained=trace.abstained,
+        is_quoted=trace.model == extractive.MODEL,
+        is_failed=trace.status != QueryTrace.Status.SUCCEEDED,
         was_compressed=(made or trace).saved_tokens > 0,
         kept=_kept(entry) if entry else None,
     )

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("ragadmin.diagnosis")
 
-# In one turn of a worker.
+# In one turn of a worker. After so many failures that may pass, such as an embedder that is away, the
+# others wait for the next turn.
 MOST_AT_ONCE = 50
+MOST_FAILURES = 3
 
 
 def diagnose(tenant: Tenant, trace_id: UUID) -> str:
@@ -56,27 +58,31 @@ def mark_waiting(tenant_id: int) -> None:
 
 
 def diagnose_waiting(tenant: Tenant) -> int:
-    """All answers that were rated down and not looked into. What fails is tried again by the clock."""
-    Tenant.objects.filter(pk=tenant.pk).update(undiagnosed_at=None)
+    """All answers that were rated down and not looked into. What fails is tried again by the clock,
+    and keeps no other from its turn. The mark stays until nothing waits, so no crash loses one."""
     with tenant_context(tenant):
         waiting = _undiagnosed()
-    done = 0
-    for trace_id in waiting[:MOST_AT_ONCE]:
+    done = failures = 0
+    for trace_id in waiting:
         try:
             done += bool(diagnose(tenant, trace_id))
-        except RagadminError as error:
-            log.warning("not_diagnosed", tenant=tenant.slug, reason=error.code)
-            mark_waiting(tenant.pk)
+        except Exception as error:  # noqa: BLE001 - named, without its text, which may be a customer's
+            reason = error.code if isinstance(error, RagadminError) else type(error).__name__
+            log.warning("not_diagnosed", tenant=tenant.slug, reason=reason)
+            failures += not getattr(error, "permanent", True)
+        if failures == MOST_FAILURES:
             break
-    if len(waiting) > MOST_AT_ONCE:
-        mark_waiting(tenant.pk)
+    Tenant.objects.filter(pk=tenant.pk).update(undiagnosed_at=None)
+    with tenant_context(tenant):
+        if _undiagnosed():
+            mark_waiting(tenant.pk)
     return done
 
 
 def _undiagnosed() -> Sequence[UUID]:
     waiting = Feedback.objects.filter(rating=Feedback.Rating.DOWN, diagnosed_at=None)
     newest = waiting.order_by("-created_at")
-    return list(newest.values_list("trace_id", flat=True)[: MOST_AT_ONCE + 1])
+    return list(newest.values_list("trace_id", flat=True)[:MOST_AT_ONCE])
 
 
 def _verdict(tenant: Tenant, config: TenantConfig, case: Case) -> tuple[Verdict, Evidence]:

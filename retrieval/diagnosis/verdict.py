@@ -56,8 +56,7 @@ def judge(case: Case, evidence: Evidence, versions: dict[str, Version]) -> Verdi
     if stale := _stale(case, evidence, best, versions):
         return stale
     if _was_shown(case, evidence, best):
-        facts = {"abstained": case.is_abstained, "cited": best.chunk_id in case.cited}
-        return Verdict(Diagnosis.IGNORED, best, facts)
+        return Verdict(Diagnosis.IGNORED, best, _how_used(case, best))
     for place, row in enumerate(case.dropped, start=1):
         if row["chunk_id"] == best.chunk_id:
             facts = {"fate": row["fate"], "shown": len(case.hits), "place": len(case.hits) + place}
@@ -126,6 +125,16 @@ def _was_shown(case: Case, evidence: Evidence, best: Hit) -> bool:
     copies = [Fingerprint(hit) for hit in evidence.hits if hit.chunk_id in shown]
     mine = Fingerprint(best)
     return any(mine.is_copy_of(other) for other in copies)
+
+
+def _how_used(case: Case, best: Hit) -> dict[str, Any]:
+    return {
+        "abstained": case.is_abstained,
+        "cited": best.chunk_id in case.cited,
+        "quoted": case.is_quoted,
+        "failed": case.is_failed,
+        "model_away": "model" in case.degraded,
+    }
 
 
 def _why_not_found(case: Case, evidence: Evidence, best: Hit) -> dict[str, Any]:

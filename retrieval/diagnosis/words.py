@@ -27,21 +27,22 @@ LABELS: dict[str, str] = {
     Diagnosis.COMPRESSED_AWAY: "Cut out by compression",
     Diagnosis.IGNORED: "Shown, but not used well",
 }
-# Nothing of a passage is in these: for those who may not read it.
+# Nothing of a passage is in these: for those who may not read it. They say what was found and not what
+# is so: likeness tells subjects well and answers less well.
 IN_GENERAL: dict[str, str] = {
-    Diagnosis.NOT_IN_CORPUS: "No passage of the documents comes near enough to answer this.",
-    Diagnosis.NOT_PERMITTED: "A document that the asker may not read holds the answer.",
-    Diagnosis.STALE: "The documents have changed since, or a newer one says it.",
-    Diagnosis.NOT_RETRIEVED: "A passage holds the answer, and the search did not bring it.",
-    Diagnosis.RANKED_OUT: "A passage holds the answer, and others took its place.",
-    Diagnosis.COMPRESSED_AWAY: "The sentence that answers was left out of what the model was shown.",
-    Diagnosis.IGNORED: "The model was shown the passage, and the answer is not what it should be.",
+    Diagnosis.NOT_IN_CORPUS: "No passage comes near enough to the question to be taken for its answer.",
+    Diagnosis.NOT_PERMITTED: "The asker may not read the passage that fits the question best.",
+    Diagnosis.STALE: "The documents have changed since, or a newer one fits the question too.",
+    Diagnosis.NOT_RETRIEVED: "A passage fits the question, and the search did not bring it.",
+    Diagnosis.RANKED_OUT: "A passage fits the question, and others took its place.",
+    Diagnosis.COMPRESSED_AWAY: "The sentence that fits best was left out of what the model was shown.",
+    Diagnosis.IGNORED: "The passage that fits best was shown, and the answer is not what it should be.",
 }
 SINCE = {
     "added": "“{path}” was added after the question was asked.",
-    "changed": "“{path}” was changed after the question was asked.",
+    "changed": "“{path}” was changed, or indexed anew, after the question was asked.",
     "cache": "The answer was a kept one, and the model would be shown other passages now, “{path}” among them.",
-    "newer": "“{path}” is newer than every document the answer was made from, and says it too.",
+    "newer": "“{path}” is newer than every document the answer was made from, and fits too.",
 }
 FATES = {
     "ranked_out": "It came at place {place}, and the model was shown {shown}.",
@@ -54,7 +55,7 @@ def explain(verdict: Verdict, case: Case, tenant: TenantConfig) -> Words:
     """What happened and what to do, one or two sentences each. They may name the passage's path."""
     path = verdict.best.path if verdict.best else ""
     tell: dict[str, Callable[[], Words]] = {
-        Diagnosis.NOT_IN_CORPUS: lambda: _not_in_corpus(case),
+        Diagnosis.NOT_IN_CORPUS: lambda: to_be_written(case.question),
         Diagnosis.NOT_PERMITTED: lambda: _not_permitted(verdict, path),
         Diagnosis.STALE: lambda: (
             SINCE[verdict.facts["since"]].format(path=path),
@@ -71,17 +72,17 @@ def explain(verdict: Verdict, case: Case, tenant: TenantConfig) -> Words:
     return tell[verdict.diagnosis]()
 
 
-def _not_in_corpus(case: Case) -> Words:
+def to_be_written(question: str) -> Words:
     return (
-        "No passage at any level comes near enough to the question to answer it.",
-        f"Write a document about “{_short(case.question)}”, or upload one that says it.",
+        IN_GENERAL[Diagnosis.NOT_IN_CORPUS],
+        f"Write a document about “{_short(question)}”, or upload one that says it.",
     )
 
 
 def _not_permitted(verdict: Verdict, path: str) -> Words:
     level = verdict.best.access_level if verdict.best else ""
     return (
-        f"“{path}” holds the answer at the level {level}, which the asker does not have.",
+        f"“{path}” fits the question best, at the level {level}, which the asker does not have.",
         f"Give the asker the level {level}, move the document to one that they have, or leave it.",
     )
 
@@ -133,6 +134,13 @@ def _raise_passages(place: int, tenant: TenantConfig) -> str:
 
 
 def _ignored(facts: dict[str, Any], path: str) -> Words:
+    if facts.get("failed"):
+        return (
+            f"“{path}” was found, and the answer broke off before it was done.",
+            "Ask again; if it breaks off again, its trace says why.",
+        )
+    if facts.get("quoted"):
+        return _quoted(facts, path)
     if facts.get("abstained"):
         return (
             f"The model was shown “{path}” and said that it holds no answer.",
@@ -146,7 +154,23 @@ def _ignored(facts: dict[str, Any], path: str) -> Words:
         )
     return (
         f"The model was shown “{path}” and did not answer from it.",
-        "Try a larger model or other instructions, and make this a golden question to see if it helps.",
+        "Read the passage: if it answers, try a larger model or other instructions, and make this a "
+        "golden question to see if it helps; if not, write there what is missing.",
+    )
+
+
+def _quoted(facts: dict[str, Any], path: str) -> Words:
+    """No model wrote the answer."""
+    happened = (
+        f"The answer quotes “{path}”, which fits the question best, and was rated down all the same."
+        if facts.get("cited")
+        else f"“{path}” was found, and sentences of other passages were quoted."
+    )
+    if facts.get("model_away"):
+        return happened, "Ask again: the model was away."
+    return happened, (
+        "Read the passage: if it does not say it, write it there; if it does, word the sentence more "
+        "like the question, or connect a model, which answers in words of its own."
     )
 
 

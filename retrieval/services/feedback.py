@@ -31,7 +31,8 @@ UNDIAGNOSED: dict[str, Any] = {"diagnosis": "", "diagnosis_detail": {}, "diagnos
 def rate_answer(
     *, trace_id: UUID, rating: str, reason: str = "", comment: str = "", rated_by: str
 ) -> Feedback:
-    """Rating again replaces; a thumbs-down takes the answer out of the cache.
+    """Rating again replaces; a thumbs-down takes the answer out of the cache. Who only repeats what
+    is said already changes nothing, nor who is told of a better answer.
 
     Raises InvalidRequest, NotFound; the tenant is in force.
     """
@@ -43,16 +44,17 @@ def rate_answer(
         raise NotFound("There is no such answer.")
     before = Feedback.objects.filter(trace_id=trace_id).first()
     said = {"rating": rating, "reason": reason, "comment": comment}
-    is_new = before is None or any(getattr(before, name) != said[name] for name in said)
-    feedback, _ = Feedback.objects.update_or_create(
-        trace_id=trace_id,
-        defaults=said | {"rated_by": rated_by} | (_from_the_start() if is_new else {}),
-    )
+    if before is None or any(getattr(before, name) != said[name] for name in said):
+        feedback, _ = Feedback.objects.update_or_create(
+            trace_id=trace_id, defaults=said | {"rated_by": rated_by} | _from_the_start()
+        )
+    else:
+        feedback = before
     change = {value: (rating == value) - _was(before, value) for value in Feedback.Rating.values}
     if any(change.values()):
         book(events.ledger.rated, answer_ids=[trace_id], **change)
     (evict_answer if rating == Feedback.Rating.DOWN else allow_answer)(trace)
-    if is_new and rating == Feedback.Rating.DOWN:
+    if rating == Feedback.Rating.DOWN and feedback.diagnosed_at is None:
         tenant_id = current_tenant().id
         transaction.on_commit(lambda: hint_diagnosis(tenant_id))
     return feedback

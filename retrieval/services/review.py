@@ -16,7 +16,7 @@ from retrieval.tasks import hint_again, hint_diagnosis
 from tenants.context import current_tenant
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from uuid import UUID
 
     from django.db.models import QuerySet
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # A worker that died with the question is not waited for.
 LONGEST_WAIT = timedelta(minutes=3)
 MOST_AT_ONCE = 500
+# Answers cost money: of many that are marked fixed at once, so many are asked again by themselves.
+MOST_ASKED = 20
 
 
 def thumbs_down() -> QuerySet[Feedback]:
@@ -83,16 +85,30 @@ def start_again(trace_id: UUID) -> None:
     transaction.on_commit(lambda: hint_again(tenant_id, trace_id))
 
 
+def tell_raters(trace_ids: Iterable[UUID]) -> int:
+    """Of those that are fixed now: what was not asked again since it was rated is asked, so that
+    whoever rated has an answer to see. How many."""
+    fixed = thumbs_down().filter(trace_id__in=list(trace_ids), status=Feedback.Status.FIXED)
+    waiting = [each for each in fixed.filter(new_trace_id=None) if not is_being_asked(each)]
+    for each in waiting[:MOST_ASKED]:
+        start_again(each.pk)
+    return len(waiting[:MOST_ASKED])
+
+
 def make_golden(trace_id: UUID, *, by: str, allowed_levels: Sequence[str]) -> UUID:
     """The question as it was asked, with the document that has to be found; if the asker may not read
-    it, the right thing is to say that nothing is known.
+    it, the right thing is to say that nothing is known. Of a document that the one who makes it may
+    not read either, nothing is said.
 
     One that is there already is linked. Raises NotFound, InvalidRequest, PermissionDenied.
     """
     feedback = find_thumbs_down(trace_id)
     trace = feedback.trace
     paths = _expected_paths(feedback, set(trace.access_levels) & set(allowed_levels))
-    is_hidden = feedback.diagnosis == Feedback.Diagnosis.NOT_PERMITTED
+    is_hidden = (
+        feedback.diagnosis == Feedback.Diagnosis.NOT_PERMITTED
+        and feedback.diagnosis_detail.get("access_level") in allowed_levels
+    )
     try:
         golden_id = add_golden_question(
             question=trace.standalone_question or trace.question,

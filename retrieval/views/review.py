@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.db.models import Count
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -16,11 +16,12 @@ from retrieval.diagnosis.words import LABELS
 from retrieval.models import QueryTrace
 from retrieval.review_filters import STATUSES, WAITING, ReviewFilter
 from retrieval.review_list import (
-    ROWS_OF_GROUP,
     ROWS_OF_ONE,
+    as_seen,
     count_groups,
     describe_rows,
     fill_groups,
+    listed,
 )
 from retrieval.services.review import (
     diagnose_again,
@@ -28,6 +29,7 @@ from retrieval.services.review import (
     make_golden,
     resolve,
     start_again,
+    tell_raters,
     thumbs_down,
 )
 from retrieval.trace_view import view_traces
@@ -38,9 +40,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
+    from django.db.models import QuerySet
     from django.http import HttpResponse
 
-    from retrieval.review_list import ReviewRow
+    from retrieval.models import Feedback
+    from retrieval.review_list import Group, ReviewRow
 
 GROUPS_ON_A_PAGE = 10
 DONE = {"fixed": "Marked as fixed", "dismissed": "Dismissed", "open": "Opened again"}
@@ -77,6 +81,7 @@ def change_many(request: TenantHttpRequest, slug: str) -> HttpResponse:
         return _render_list(request, {"problem": error.message})
     if not changed:
         return _render_list(request, {"problem": "Nothing is selected: tick the answers first."})
+    tell_raters(changed)
     return _render_list(request, {"undo": changed, "done": DONE[wanted]})
 
 
@@ -88,24 +93,24 @@ def _undo(was: Sequence[str], *, by: str) -> None:
 
 
 def _render_list(request: TenantHttpRequest, more: dict[str, Any] | None = None) -> HttpResponse:
-    filters = ReviewFilter(request.GET)
-    found, levels = filters.apply(thumbs_down()), request.access_levels
-    groups = count_groups(found, levels)
+    filters, seen = ReviewFilter(request.GET), as_seen(thumbs_down(), request.access_levels)
+    found = filters.apply(seen)
+    groups = count_groups(found)
     chosen = filters.value("document")
-    shown = [group for group in groups if group.key == chosen] if chosen else groups
-    page = Paginator(shown, GROUPS_ON_A_PAGE).get_page(request.GET.get("page"))
-    fill_groups(found, list(page), levels, ROWS_OF_ONE if chosen else ROWS_OF_GROUP)
+    wanted = [group for group in groups if group.key == chosen] if chosen else groups
+    page, shown = _page(request, found, wanted, is_one=bool(chosen))
     context = {
         "filters": filters,
         "page": page,
-        "count": sum(group.count for group in shown),
+        "groups": shown,
+        "count": sum(group.count for group in wanted),
         "chosen": shown[0] if chosen and shown else None,
         # With the list, so that what was chosen there is still so when the form is sent.
         "kept": [(name, filters.value(name)) for name in ("status", "diagnosis", "document")],
-        "tabs": _tabs(request, filters),
-        "diagnoses": _diagnosis_chips(request, filters),
+        "tabs": _tabs(request, filters, seen),
+        "diagnoses": _diagnosis_chips(request, filters, seen),
         "is_unused": not thumbs_down().exists(),
-        "is_waiting": any(row.is_waiting for group in page for row in group.rows),
+        "is_waiting": any(row.is_waiting for group in shown for row in group.rows),
         "query": request.GET.urlencode(),
         **(more or {}),
     }
@@ -118,8 +123,27 @@ def _render_list(request: TenantHttpRequest, more: dict[str, Any] | None = None)
     )
 
 
-def _tabs(request: TenantHttpRequest, filters: ReviewFilter) -> list[dict[str, Any]]:
-    rows = filters.apply(thumbs_down(), but="status").values_list("status")
+def _page(
+    request: TenantHttpRequest, found: QuerySet[Feedback], groups: list[Group], *, is_one: bool
+) -> tuple[Page, list[Group]]:
+    """So many groups with the newest rows of each; of one group alone, so many of its rows."""
+    number, levels = request.GET.get("page"), request.access_levels
+    if not is_one or not groups:
+        page = Paginator(groups, GROUPS_ON_A_PAGE).get_page(number)
+        fill_groups(found, list(page), levels)
+        return page, list(page)
+    (group,) = groups
+    page = Paginator(listed(found.filter(key=group.key)), ROWS_OF_ONE).get_page(number)
+    group.rows = describe_rows(page.object_list, levels)
+    for row in group.rows:
+        group.title = row.document.path if group.is_document and row.document else group.title
+    return page, groups
+
+
+def _tabs(
+    request: TenantHttpRequest, filters: ReviewFilter, seen: QuerySet[Feedback]
+) -> list[dict[str, Any]]:
+    rows = filters.apply(seen, but="status").values_list("status")
     counts = dict(rows.annotate(n=Count("trace_id")).order_by())
     counts |= {"": counts.get("open", 0), "all": sum(counts.values())}
     now = filters.value("status")
@@ -134,8 +158,10 @@ def _tabs(request: TenantHttpRequest, filters: ReviewFilter) -> list[dict[str, A
     ]
 
 
-def _diagnosis_chips(request: TenantHttpRequest, filters: ReviewFilter) -> list[dict[str, Any]]:
-    rows = filters.apply(thumbs_down(), but="diagnosis").values_list("diagnosis")
+def _diagnosis_chips(
+    request: TenantHttpRequest, filters: ReviewFilter, seen: QuerySet[Feedback]
+) -> list[dict[str, Any]]:
+    rows = filters.apply(seen, but="diagnosis").values_list("seen_as")
     counts = dict(rows.annotate(n=Count("trace_id")).order_by())
     now = filters.value("diagnosis")
     labels = {**LABELS, "": "Not diagnosed yet"}
@@ -170,7 +196,7 @@ def show_feedback(request: TenantHttpRequest, slug: str, trace_id: UUID) -> Http
     feedback = find_thumbs_down(trace_id)
     (row,) = describe_rows([feedback], request.access_levels)
     old, new = _old_and_new(row, request.access_levels)
-    label, page = FIX_PAGES.get(feedback.diagnosis, ("", ""))
+    label, page = FIX_PAGES.get(row.diagnosis, ("", ""))
     context = {
         "row": row,
         "feedback": feedback,
@@ -205,7 +231,8 @@ def set_status(request: TenantHttpRequest, slug: str, trace_id: UUID) -> HttpRes
     except InvalidRequest as error:
         messages.error(request, error.message)
     else:
-        messages.success(request, f"{DONE[status]}.")
+        asked = tell_raters([trace_id])
+        messages.success(request, f"{DONE[status]}{', and asked again' if asked else ''}.")
     return redirect("feedback-item", slug, trace_id)
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
+from retrieval.background import run_alone
 from tests.documents import upload_and_index
 from tests.retrieval.lost_answers import asked, caller_of, diagnosed, make_library
+from tests.retrieval.query.asking import answered
 
 CANCEL = "Until when can I cancel my booking?"
 DOGS = "Are dogs welcome in the rooms?"
@@ -59,6 +63,14 @@ def test_a_passage_that_the_model_was_shown_was_ignored(library):
     assert found.diagnosis_detail["path"] == "hotel/pets.md"
     assert "The answer cites “hotel/pets.md”" in found.diagnosis_detail["explanation"]
     assert found.diagnosis_detail["evidence"] >= found.diagnosis_detail["needed"]
+
+
+def test_of_an_answer_that_no_model_wrote_no_model_is_blamed(library):
+    trace = UUID(run_alone(answered(caller_of(library), DOGS))["id"])
+    found = diagnosed(library, trace, "wrong")
+    assert found.diagnosis == "ignored"
+    assert "The answer quotes “hotel/pets.md”" in found.diagnosis_detail["explanation"]
+    assert "connect a model" in found.diagnosis_detail["fix"]
 
 
 def test_a_sentence_that_was_left_out_of_the_prompt_was_compressed_away(library):

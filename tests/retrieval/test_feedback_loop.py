@@ -71,6 +71,13 @@ def test_nobody_is_told_of_an_answer_that_rests_on_what_they_may_not_read(
     assert member.get(address).status_code == 404
 
 
+def test_nobody_is_told_of_a_new_answer_that_found_nothing(tenant, member, corrected):
+    new = feedback_of(tenant, corrected).new_trace_id
+    with tenant_context(tenant):
+        QueryTrace.objects.filter(pk=new).update(abstained=True)
+    assert NOTICE not in member.get(f"/t/{tenant.slug}/playground/").content.decode()
+
+
 def test_the_new_answer_is_the_askers_own_and_past_the_cache(tenant, member, corrected):
     with tenant_context(tenant):
         old = QueryTrace.objects.get(pk=corrected)
@@ -116,6 +123,15 @@ def test_a_rating_marks_its_tenant_until_it_is_diagnosed(tenant):
     assert marked.exists()
     assert diagnose_waiting(tenant) == 1
     assert not marked.exists()
+
+
+def test_one_that_cannot_be_diagnosed_keeps_no_other_from_its_turn(tenant):
+    good, odd = make_trace(tenant, question=QUESTION), make_trace(tenant, citations=[{}])
+    for trace in (good, odd):
+        rated_down(tenant, trace.pk)
+    assert diagnose_waiting(tenant) == 1
+    assert feedback_of(tenant, good.pk).diagnosis == "not_in_corpus"
+    assert Tenant.objects.get(pk=tenant.pk).undiagnosed_at is not None
 
 
 def test_looking_for_what_to_diagnose_does_not_visit_idle_tenants(

@@ -6,8 +6,10 @@ import re
 from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
 from retrieval.models import Feedback, GoldenQuestion, QueryTrace
+from retrieval.review_list import ROWS_OF_ONE
 from tenants.context import tenant_context
 from tenants.services import create_tenant
 from tests.retrieval.lost_answers import feedback_of, rated_down
@@ -93,13 +95,60 @@ def test_answers_stand_under_the_document_that_would_have_answered_most_first(sh
 
 def test_what_is_above_an_admins_level_has_no_name_for_them(shop, people, lost):
     secret = make_document(shop, f"secret-{uuid4().hex}.md", access_level="internal")
-    trace_id = lost("On which day is payday?", "not_permitted", secret)
+    trace_id = lost("On which day is payday?", "ignored", secret)
     listed, item = page(shop, people["outsider"]), page(shop, people["outsider"], f"{trace_id}/")
     assert "Documents you may not read" in listed
     assert "a document you may not read" in item
     assert secret.path not in listed + item
     assert str(secret.pk) not in listed + item
     assert secret.path in page(shop, people["owner"], f"{trace_id}/")
+
+
+def test_what_neither_asker_nor_reader_may_read_is_to_the_reader_as_if_it_were_not_there(
+    shop, people, lost
+):
+    secret = make_document(shop, f"secret-{uuid4().hex}.md", access_level="internal")
+    found = [lost("Payday?", "not_in_corpus"), lost("Payday?", "not_permitted", secret)]
+    with tenant_context(shop):
+        Feedback.objects.filter(pk=found[0]).update(
+            diagnosis_detail={"document_id": None, "evidence": 0.4, "needed": 0.55}
+        )
+    outsider, owner = people["outsider"], people["owner"]
+
+    def item(trace_id):
+        text = page(shop, outsider, f"{trace_id}/").replace(str(trace_id), "")
+        return re.sub(r"\b[A-Za-z0-9]{64}\b", "a token", text)
+
+    assert item(found[0]) == item(found[1])
+    listed = page(shop, outsider)
+    assert "Above the asker" not in listed.replace('<option value="not_permitted"', "")
+    assert "2 answers" in listed
+    assert "No feedback matches" in page(shop, outsider, diagnosis="not_permitted")
+    assert "No feedback matches" in page(shop, outsider, document=str(secret.pk))
+    for trace_id in found:
+        post(shop, outsider, f"{trace_id}/golden/")
+    with tenant_context(shop):
+        assert not GoldenQuestion.objects.filter(must_abstain=True).exists()
+    assert secret.path in page(shop, owner, diagnosis="not_permitted")
+    assert "Evidence 0.40" in page(shop, owner, f"{found[0]}/")
+
+
+def test_every_answer_of_a_group_is_on_one_of_its_pages(shop, people):
+    now = timezone.now()
+    traces = [
+        QueryTrace(question=f"Question {n:02}?", access_levels=["public"], status="succeeded")
+        for n in range(ROWS_OF_ONE + 2)
+    ]
+    with tenant_context(shop):
+        QueryTrace.objects.bulk_create(traces)
+        Feedback.objects.bulk_create(
+            Feedback(trace=trace, rating="down", diagnosis="not_in_corpus", diagnosed_at=now)
+            for trace in traces
+        )
+    pages = [page(shop, people["owner"], document="none", page=n) for n in (1, 2)]
+    shown = [re.findall(r"review-question[^>]+>(Question \d\d\?)", text) for text in pages]
+    assert [len(each) for each in shown] == [ROWS_OF_ONE, 2]
+    assert len({*shown[0], *shown[1]}) == len(traces)
 
 
 def test_the_address_filters(shop, people, lost):
@@ -177,8 +226,6 @@ def test_where_the_asker_may_not_know_the_golden_answer_is_that_there_is_none(sh
 
 
 def test_a_document_that_changed_since_asks_to_ask_again(shop, people, lost):
-    from django.utils import timezone
-
     guide = make_document(shop, f"{uuid4().hex}.md")
     trace_id = lost("What whistles?", "ignored", guide)
     assert "Documents changed since" not in page(shop, people["owner"], f"{trace_id}/")
@@ -198,6 +245,23 @@ def test_a_rating_that_changes_is_open_and_undiagnosed_again(shop, people, lost)
     post(shop, people["owner"], f"{trace_id}/status/", status="fixed")
     rated_down(shop, trace_id, "wrong", "Not the kettle.")
     assert feedback_of(shop, trace_id).status == "fixed"
+
+
+def test_who_only_repeats_a_rating_does_not_take_it_over(shop, people, lost):
+    trace_id = lost("What whistles?", "not_in_corpus", reason="wrong")
+    rated_down(shop, trace_id, "wrong", by="somebody else")
+    assert feedback_of(shop, trace_id).rated_by == people["member"].user.email
+    rated_down(shop, trace_id, "outdated", by="somebody else")
+    assert feedback_of(shop, trace_id).rated_by == "somebody else"
+
+
+def test_what_is_marked_fixed_is_asked_again_unless_it_was(shop, people, lost):
+    one, other = (lost("What whistles?", "not_in_corpus") for _ in range(2))
+    with tenant_context(shop):
+        Feedback.objects.filter(pk=other).update(new_trace_id=one)
+    post(shop, people["owner"], "change/", id=[str(one), str(other)], status="fixed")
+    assert feedback_of(shop, one).asked_again_at is not None
+    assert feedback_of(shop, other).asked_again_at is None
 
 
 def test_diagnosing_again_leaves_what_was_decided(shop, people, lost):

@@ -47,6 +47,8 @@ class ReadOrWrite:
 class DocumentList(ReadOrWrite, APIView):
     """Not under TenantAPIView: each uploaded file is a transaction of its own."""
 
+    pagination_class = Pages
+
     @extend_schema(
         operation_id="documents_list",
         parameters=[OpenApiParameter(name, str) for name in (*FILTERS, "page", "page_size")],
@@ -135,6 +137,8 @@ class DocumentDetail(ReadOrWrite, TenantAPIView):
 
 
 class DocumentChunks(ReadOrWrite, TenantAPIView):
+    pagination_class = Pages
+
     @extend_schema(
         operation_id="documents_chunks",
         parameters=[OpenApiParameter(name, int) for name in ("page", "page_size")],

@@ -50,6 +50,8 @@ class EvaluationView(TenantAPIView):
 
 
 class EvaluationList(EvaluationView):
+    pagination_class = Pages
+
     @extend_schema(
         operation_id="evaluations_list",
         parameters=[OpenApiParameter(name, int) for name in ("page", "page_size")],

@@ -38,6 +38,8 @@ class GoldenView(TenantAPIView):
 
 
 class GoldenQuestionList(GoldenView):
+    pagination_class = Pages
+
     @extend_schema(
         operation_id="golden_questions_list",
         parameters=[

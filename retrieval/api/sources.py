@@ -59,6 +59,8 @@ class SourceView(SyncView):
 
 
 class SourceList(SourceView):
+    pagination_class = Pages
+
     @extend_schema(
         operation_id="sources_list",
         parameters=[OpenApiParameter(name, int) for name in ("page", "page_size")],

@@ -52,6 +52,8 @@ class RunAction(RunView):
 
 
 class SyncRunList(RunView):
+    pagination_class = Pages
+
     @extend_schema(
         operation_id="sync_runs_list",
         parameters=[
@@ -79,6 +81,8 @@ class SyncRunDetail(RunView):
 
 
 class SyncRunPaths(RunView):
+    pagination_class = Pages
+
     @extend_schema(
         operation_id="sync_runs_paths",
         parameters=[OpenApiParameter("kind", str, required=True, enum=KINDS), *PAGES],

@@ -58,6 +58,16 @@ def test_every_operation_describes_the_error_shape(schema):
             assert "schemas/Error" in shapes or "schemas/OpenAIError" in shapes, path
 
 
+def test_what_comes_in_pages_is_described_in_pages(schema):
+    lists = {
+        path: yaml.safe_dump(operations["get"]["responses"]["200"])
+        for path, operations in schema["paths"].items()
+        if any(each["name"] == "page" for each in operations.get("get", {}).get("parameters", ()))
+    }
+    assert {"/api/v1/notifiers/", "/api/v1/documents/", "/api/v1/sync-runs/"} <= set(lists)
+    assert not [path for path, shape in lists.items() if "schemas/Paginated" not in shape]
+
+
 def test_key_and_session_are_both_described(schema):
     assert set(schema["components"]["securitySchemes"]) == {"apiKey", "browserSession"}
 

@@ -63,10 +63,10 @@ def _wrong(row: dict[str, Any]) -> tuple[list[float], list[str]]:
     down, errors = row["thumbs_down_rate"] or 0.0, row["error_rate"] or 0.0
     if row["ratings"] >= LEAST_RATINGS and down > MANY_DOWN:
         shares.append(down)
-        reasons.append(f"{down:.0%} of {row['ratings']:,} ratings are thumbs down")
+        reasons.append(f"{100 * down:.0f} % of {row['ratings']:,} ratings are thumbs down")
     if row["total_queries"] >= LEAST_QUESTIONS and errors > MANY_ERRORS:
         shares.append(errors)
-        reasons.append(f"{errors:.0%} of {row['total_queries']:,} questions failed")
+        reasons.append(f"{100 * errors:.0f} % of {row['total_queries']:,} questions failed")
     return shares, reasons
 
 

@@ -3,16 +3,19 @@ less; and what the same answers had cost without cache, routing and compression.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from monitoring.chart_values import UNKNOWN, format_value
+from monitoring.sums import as_known
 from monitoring.usage import Spent
+from retrieval.types import COST_COMPONENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from monitoring.cost_prices import PriceNow
     from monitoring.sums import Sums
     from monitoring.usage import Spending
 
@@ -25,9 +28,11 @@ PARTS = (
     ("generation", "Generation", "Cache, smaller models, fewer passages", "settings-models"),
     ("shadow", "Checks of cache hits", "Check a smaller share of them", "settings-cache"),
     ("evaluation", "Evaluations", "Fewer golden questions, not every night", "evaluations"),
+    ("lookup", "Searches without an answer", "Keep vectors of questions, re-rank here", "settings-search"),
+    ("diagnosis", "Diagnoses, documents to write", "Embed here", "indexing-settings"),
 )  # fmt: skip
 # Spent beside the answers, and shown where there was any.
-BESIDE = {"shadow": "Checks of cache hits", "evaluation": "Evaluations"}
+BESIDE = {part[0]: part[1] for part in PARTS if part[0] not in COST_COMPONENTS}
 # Not paid to anybody until somebody sets a price, which these are the names of.
 INFRASTRUCTURE = {"search": "search", "rerank": "rerank", "embedding": ""}
 # Done for every question that is not answered from the cache, also where no price is set.
@@ -57,6 +62,7 @@ class CostRow:
     share: Decimal | None
     set_price: tuple[str, ...] = ()
     has_no_price: bool = False
+    prices: tuple[PriceNow, ...] = ()
 
     @property
     def is_unused(self) -> bool:
@@ -97,29 +103,38 @@ class CostTable:
     total: CostRow
     reckoning: Sequence[Line]
 
+    @property
+    def has_prices(self) -> bool:
+        return any(row.prices for row in self.rows)
+
     def csv_rows(self) -> list[list[object]]:
         header: list[object] = [
             "Component", "Calls", "Cost (USD)", "Calls of unknown price", "Per 1,000 questions (USD)",
-            "Share (%)",
+            "Share (%)", "Prices in force now",
         ]  # fmt: skip
         rows = [
-            [row.label, row.calls, row.cost_usd, row.unpriced, row.per_1000_usd, row.share]
+            [row.label, row.calls, row.cost_usd, row.unpriced, row.per_1000_usd, row.share,
+             "; ".join(map(str, row.prices))]
             for row in (*self.rows, self.total)
-        ]
+        ]  # fmt: skip
         lines = [
-            [line.label, None, line.usd, None, line.per_1000_usd, line.share]
+            [line.label, None, line.usd, None, line.per_1000_usd, line.share, None]
             for line in self.reckoning
         ]
         return [header, *rows, *lines]
 
 
-def cost_table(sums: Sums, spending: Spending) -> CostTable:
+def cost_table(
+    sums: Sums, spending: Spending, prices: Mapping[str, tuple[PriceNow, ...]]
+) -> CostTable:
+    """`prices`: those in force now, by component."""
     found, total = spending.by_component(), spending.total()
     rows = [
         _row(part, found.get(part[0], Spent()), total, sums, _unpaid_models(spending, part[0]))
         for part in PARTS
         if part[0] not in BESIDE or part[0] in found
     ]
+    rows = [replace(row, prices=prices.get(row.component, ())) for row in rows]
     whole = _row(("", "Total", "", ""), total, total, sums, ())
     beside = [(label, found[name].cost_usd) for name, label in BESIDE.items() if name in found]
     return CostTable(rows, whole, _reckon(sums, beside))
@@ -129,7 +144,7 @@ def _row(
     part: tuple[str, str, str, str], spent: Spent, total: Spent, sums: Sums, unpaid: tuple[str, ...]
 ) -> CostRow:
     component, label, advice, page = part
-    is_unknown = spent.unpriced > 0 and not spent.cost_usd
+    known = as_known(spent.cost_usd, spent.unpriced)
     is_free = spent.calls > 0 and not spent.unpriced and not spent.cost_usd
     was_done = component == ALWAYS and sums.questions > sums.hits
     has_no_price = component in INFRASTRUCTURE and (is_free or (not spent.calls and was_done))
@@ -141,10 +156,10 @@ def _row(
         advice=advice,
         page=page,
         calls=spent.calls,
-        cost_usd=None if is_unknown else spent.cost_usd,
+        cost_usd=known,
         unpriced=spent.unpriced,
         per_1000_usd=_per_1000(spent, sums),
-        share=None if is_unknown else _percent(spent.cost_usd, total.cost_usd),
+        share=None if known is None else _percent(known, total.cost_usd),
         set_price=names if has_no_price or spent.unpriced else (),
         has_no_price=has_no_price,
     )

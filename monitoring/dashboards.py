@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -16,7 +17,8 @@ from django.urls import reverse
 from monitoring import cost_charts, dashboard_charts as charts
 from monitoring.chart_values import format_value
 from monitoring.charts import Chart, Series
-from monitoring.cost_table import CostTable, cost_table
+from monitoring.cost_prices import prices_now
+from monitoring.cost_table import BESIDE, CostTable, cost_table
 from monitoring.dashboard_charts import Figures
 from monitoring.usage import FLEET, Scope, read_spending, read_usage, top_tenants_by
 from tenants.budget_view import Bar
@@ -78,7 +80,8 @@ class Dashboard:
 
     @property
     def is_unused(self) -> bool:
-        return not self.sums.questions
+        """An evaluation asks no question of anybody's, and is paid for."""
+        return not self.sums.questions and not self.costs.total.calls
 
     def with_csv(self, folder: str, query: str) -> Dashboard:
         """Each chart with the address of its figures as a file."""
@@ -100,7 +103,7 @@ def tenant_dashboard(tenant: Tenant, period: Period, *, compare: bool) -> Dashbo
     def link(start: datetime, end: datetime, filters: str) -> str:
         return f"{traces}?{urlencode({'from': _iso(start), 'to': _iso(end)})}{filters}"
 
-    found = _dashboard(Scope(tenant.pk), period, link, compare=compare)
+    found = _dashboard(tenant, period, link, compare=compare)
     bars = [Bar(each) for each in budget_figures(tenant) if each.api_key_id is None]
     return replace(found, budgets=bars)
 
@@ -116,15 +119,21 @@ def fleet_dashboard(period: Period, *, compare: bool, now: datetime) -> Dashboar
         days = {"from": first.date(), "to": (last - A_MOMENT).date()}
         return f"{page}?{urlencode(days)}"
 
-    found = _dashboard(FLEET, period, link, compare=compare, link_words="its own figures")
+    found = _dashboard(None, period, link, compare=compare, link_words="its own figures")
     orders, most = ("cost", "questions"), TOP_SHOWN + OWN_TENANTS
     top = top_tenants_by(period, now=now, orders=orders, limit=most)
     return replace(found, charts=[*found.charts, *(_top(period, by, top[by]) for by in orders)])
 
 
 def _dashboard(
-    scope: Scope, period: Period, link: Link, *, compare: bool, link_words: str = "the traces"
+    tenant: Tenant | None,
+    period: Period,
+    link: Link,
+    *,
+    compare: bool,
+    link_words: str = "the traces",
 ) -> Dashboard:
+    scope = Scope(tenant.pk) if tenant else FLEET
     before = _figures(scope, period.previous(), link) if compare else None
     figures = replace(_figures(scope, period, link, before), link_words=link_words)
     sums = figures.usage.sums()
@@ -133,7 +142,7 @@ def _dashboard(
         sums=sums,
         tiles=_tiles(figures, sums),
         charts=[draw(figures) for draw in CHARTS],
-        costs=cost_table(sums, figures.spending),
+        costs=cost_table(sums, figures.spending, prices_now(tenant, figures.spending)),
     )
 
 
@@ -144,11 +153,11 @@ def _figures(scope: Scope, period: Period, link: Link, before: Figures | None = 
 
 def _top(period: Period, by: str, found: Sequence[TenantUsage]) -> Chart:
     names = Tenant.objects.in_bulk([each.tenant_id for each in found])
-    own = (Tenant.CANARY_PREFIX, Tenant.COMPARISON_PREFIX)
     found = [
         each
         for each in found
-        if each.tenant_id not in names or not names[each.tenant_id].slug.startswith(own)
+        if each.tenant_id not in names
+        or not names[each.tenant_id].slug.startswith(Tenant.KEPT_PREFIXES)
     ]
     is_cost = by == "cost"
     unpriced = sum(each.unpriced for each in found)
@@ -168,6 +177,7 @@ def _top(period: Period, by: str, found: Sequence[TenantUsage]) -> Chart:
         series=(Series(by, by.capitalize(), values, "series-1"),),
         links=tuple(_tenant_link(names.get(each.tenant_id), period) for each in found),
         link_words="its dashboard",
+        empty_text="Nobody's questions cost anything that is known.",
         note=" ".join(notes),
     )
 
@@ -213,7 +223,9 @@ def _tiles(figures: Figures, sums: Sums) -> list[Tile]:
     rated = sums.up + sums.down
     return [
         tile("Questions", "count", lambda s: s.questions, _demo_words(sums)),
-        tile("Cost", "usd", _known_cost, _unpriced_words(sums)),
+        tile(
+            "Cost", "usd", _known_cost, f"{_unpriced_words(sums)} {_beside_words(figures)}".strip()
+        ),
         tile(
             "Cost per 1,000",
             "usd",
@@ -241,6 +253,13 @@ def _tiles(figures: Figures, sums: Sums) -> list[Tile]:
 def _known_cost(sums: Sums) -> Value:
     """None where nothing is known of it, which is not the same as free."""
     return None if sums.unpriced and not sums.cost_usd else sums.cost_usd
+
+
+def _beside_words(figures: Figures) -> str:
+    """What was paid beside the answers, as charts of cost have it too."""
+    found = figures.spending.by_component()
+    beside = sum((found[name].cost_usd for name in BESIDE if name in found), Decimal(0))
+    return f"and {format_value(beside, 'usd')} for checks and evaluations" if beside else ""
 
 
 def _percent(name: str) -> Callable[[Sums], Value]:

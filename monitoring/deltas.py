@@ -12,6 +12,7 @@ import numpy as np
 
 from monitoring.histograms import GROWTH, LEAST, ZERO
 from monitoring.sums import COUNTS, HISTOGRAMS
+from retrieval.events import PAID_APART
 from retrieval.query.pricing import COMPONENT
 from tenants.models import Tenant
 
@@ -74,7 +75,7 @@ extract(epoch FROM {_HOUR})::bigint, extract(epoch FROM {_DAY})::bigint, ({_OWN_
 """
 # A tenant that is gone counts for the fleet alone.
 _FROM = "FROM ({source}) m LEFT JOIN public.tenants_tenant t ON t.id = m.tenant_id"
-# Golden questions are nobody's questions, though they are paid for.
+# What is paid for beside the answers is nobody's question.
 USAGE = f"""
 SELECT {_KEYS.format(slot=_FIVE_MINUTES)},
     m.model, m.cache,
@@ -85,16 +86,18 @@ SELECT {_KEYS.format(slot=_FIVE_MINUTES)},
     coalesce(sum(m.sign * m.questions) FILTER (WHERE m.cache <> 'none'), 0)::bigint,
     {", ".join(_buckets_sql(VALUES[name]) for name in HISTOGRAMS)}
 {_FROM}
-WHERE m.entry <> 'evaluation'
+WHERE m.entry IN ('answer', 'rating', 'sample')
 GROUP BY {_GROUPED.format(slot=_FIVE_MINUTES)}, m.model, m.cache
 """
 _COMPONENT = " ".join(f"WHEN '{kind}' THEN '{name}'" for kind, name in COMPONENT.items())
+# Of calls that are no part of an answer: what they were made for.
+_BESIDE = {name: name for name in PAID_APART} | {"sample": "shadow", "check": "shadow"}
+_APART = " ".join(f"WHEN '{entry}' THEN '{name}'" for entry, name in _BESIDE.items())
 # Each call is rounded by itself, so that sums do not depend on what was added up first.
 SPENDING = f"""
 SELECT {_KEYS.format(slot=_HOUR_UTC)},
-    CASE m.entry WHEN 'sample' THEN 'shadow' WHEN 'evaluation' THEN 'evaluation'
-        ELSE CASE call->>'kind' {_COMPONENT} ELSE call->>'kind' END END,
-    coalesce(call->>'provider', ''), coalesce(call->>'model', ''),
+    CASE m.entry {_APART} ELSE CASE call->>'kind' {_COMPONENT} ELSE call->>'kind' END END,
+    left(coalesce(call->>'provider', ''), 120), left(coalesce(call->>'model', ''), 120),
     sum(m.sign)::bigint,
     coalesce(sum(m.sign * (call->>'input_tokens')::bigint), 0)::bigint,
     coalesce(sum(m.sign * (call->>'output_tokens')::bigint), 0)::bigint,

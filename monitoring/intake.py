@@ -19,10 +19,15 @@ saved_tokens, cost_usd, saved_cache_usd, saved_routing_usd, saved_compression_us
 KNOWN_COST = """
 coalesce((SELECT sum((call->>'cost_usd')::numeric) FROM jsonb_array_elements(t.calls) call), 0)
 """
+# One that broke off has no total where its process ended with it: then nothing was counted.
+IS_UNPRICED = """
+CASE WHEN t.status = 'failed' THEN jsonb_path_exists(t.calls, '$[*] ? (@.cost_usd == null)')
+    ELSE t.total_cost_usd IS NULL END
+"""
 OF_ANSWER = f"""
 t.id, t.created_at, t.tenant_id, t.id, 'answer', t.model, t.cache, 1, (t.status = 'failed')::int,
 (t.status = 'cancelled')::int, t.abstained::int, (t.degraded <> ARRAY[]::varchar[])::int, t.is_simulated::int,
-(t.total_cost_usd IS NULL AND t.status <> 'failed')::int, jsonb_array_length(t.hits), t.duration_ms,
+({IS_UNPRICED})::int, jsonb_array_length(t.hits), t.duration_ms,
 t.first_token_ms, t.similarity_avg, t.input_tokens, t.output_tokens, t.saved_tokens,
 coalesce(t.total_cost_usd, {KNOWN_COST}),
 coalesce((t.saved->>'cache')::numeric, 0) + coalesce((t.saved->>'embedding')::numeric, 0),
@@ -38,18 +43,28 @@ OF_SAMPLE = """
 gen_random_uuid(), t.created_at, t.tenant_id, t.id, 'sample', t.model, t.cache, 1,
 (t.shadow_verdict = 'different')::int, coalesce(t.shadow->'calls', '[]')
 """
-# Golden questions leave no trace: rebuilt books keep these rows as they are.
-SPENT = "id, asked_at, tenant_id, answer_id, entry, model, cache, calls"
-EVALUATED = f"""
-{INTO} ({SPENT})
-SELECT gen_random_uuid(), (r->>'asked_at')::timestamptz, current_setting('ragadmin.tenant_id')::bigint,
-    %(evaluation_id)s::uuid, 'evaluation', '', 'none', r->'calls'
-FROM jsonb_array_elements(%(results)s::jsonb) r WHERE jsonb_array_length(r->'calls') > 0
+# What is paid for beside the answers leaves no trace: rebuilt books keep these rows as they are.
+APART = "id, asked_at, tenant_id, answer_id, entry, model, cache, calls"
+SPENT = f"""
+{INTO} ({APART})
+SELECT gen_random_uuid(), coalesce((r->>'asked_at')::timestamptz, now()),
+    current_setting('ragadmin.tenant_id')::bigint, %(subject_id)s::uuid, %(entry)s, '', 'none', r->'calls'
+FROM jsonb_array_elements(%(paid)s::jsonb) r WHERE jsonb_array_length(r->'calls') > 0
 """  # noqa: S608
 THESE = "WHERE t.id = ANY(%(answer_ids)s::uuid[])"
-# An answer that was given up for dead and is completed after all is in the books already.
 COMPLETED = f"""
 {INTO} ({ANSWER}) SELECT {OF_ANSWER} {FROM} {THESE} ON CONFLICT (tenant_id, asked_at, id) DO NOTHING
+"""
+# Where it was given up for dead, and counted as an error that cost nothing. The lock is for whoever is
+# doing so just now.
+TAKEN_BACK = f"""
+{INTO} (id, asked_at, tenant_id, answer_id, entry, model, cache, questions, errors, simulated)
+SELECT gen_random_uuid(), t.created_at, t.tenant_id, t.id, 'answer', t.model, t.cache, -1, -1,
+    -t.is_simulated::int
+FROM (SELECT * {FROM} {THESE} FOR UPDATE) t WHERE t.status = 'failed' AND t.error_code = 'interrupted'
+"""  # noqa: S608
+COMPLETED_LATE = f"""
+{INTO} ({ANSWER}) SELECT {OF_ANSWER.replace("t.id", "gen_random_uuid()", 1)} {FROM} {THESE}
 """
 RATED = f"{INTO} ({RATING}) SELECT {OF_RATING}, %(up)s, %(down)s {FROM} {THESE}"
 SAMPLED = f"{INTO} ({SAMPLE}) SELECT {OF_SAMPLE} {FROM} {THESE}"
@@ -69,6 +84,7 @@ FROM_TRACES = (
 def keep_books() -> None:
     """From now on, for every trace that this process completes or changes."""
     events.ledger.completed = COMPLETED
+    events.ledger.taken_back, events.ledger.completed_late = TAKEN_BACK, COMPLETED_LATE
     events.ledger.rated = RATED
     events.ledger.sampled = SAMPLED
-    events.ledger.evaluated = EVALUATED
+    events.ledger.spent = SPENT

@@ -59,6 +59,11 @@ def _latency(share: float) -> Callable[[Sums], float | None]:
     return lambda sums: sums.latency.percentile(share)
 
 
+def _known_cost(sums: Sums) -> float | None:
+    known = sums.known_cost_usd
+    return None if known is None else float(known)
+
+
 def _measured(sums: Sums) -> int:
     return sums.latency.total
 
@@ -176,8 +181,8 @@ METRICS: Mapping[str, Metric] = {
             unit="usd",
             bad="above",
             counted="questions",
-            about="Of the calls whose price is known.",
-            value=lambda sums: float(sums.cost_usd) if sums.questions else None,
+            about="Of the calls whose price is known; no data where none is.",
+            value=lambda sums: _known_cost(sums) if sums.questions else None,
             count=_questions,
         ),
         Metric(

@@ -12,7 +12,14 @@ from django.db import connection
 from monitoring.booking import FLEET, SPENDING_TABLES, TENANT, TENANT_TABLES, USAGE_TABLES
 from monitoring.deltas import SPENDING_SUMS, USAGE_SUMS
 from monitoring.intake import FROM_TRACES
-from monitoring.models import DailyUsage, HourlyUsage, RecentUsage, RollupState
+from monitoring.models import (
+    DailyUsage,
+    HourlyUsage,
+    RecentUsage,
+    RollupState,
+    TotalSpending,
+    TotalUsage,
+)
 from monitoring.rollups import count_rows, hold_alone
 from monitoring.snapshots import COUNTED
 from monitoring.sums import HISTOGRAMS, Sums, add_up
@@ -58,6 +65,9 @@ SELECT count(*) FROM answers
 """
 NOTHING: dict[str, Any] = dict.fromkeys({*USAGE_SUMS, *SPENDING_SUMS}, 0)
 NOTHING |= dict.fromkeys(HISTOGRAMS, b"")
+TOTALS = (TotalUsage, TotalSpending)
+# Of totals, what Prometheus shows as it is now, and not as a counter.
+GAUGES = frozenset({"up", "down", "similarity_sum", *HISTOGRAMS})
 DAY_LENGTH = timedelta(1)
 AFTER_GONE = "(SELECT count(*) FROM gone) >= 0"
 
@@ -98,18 +108,17 @@ def rebuild_usage(
 ) -> Rebuilt:
     """Of the tenant's days from `start` to `end`, or all; each in a transaction of its own.
 
-    `before_day` may change traces of the day first. Raises TenantGone, SchemaMissing.
+    `before_day` may change the day's traces first, and the calls of its ledger. Raises TenantGone,
+    SchemaMissing.
     """
     done = Rebuilt(before=_sums(tenant, start, end))
     for day in days_of(tenant, start, end):
         with tenant_context(tenant), connection.cursor() as cursor:
             state = hold_alone(cursor)
-            if _is_kept(day):
+            if is_kept(day):
                 done = replace(done, kept_days=[*done.kept_days, day.start.isoformat()])
                 continue
-            if before_day:
-                before_day(day)
-            done = _rebuild_day(cursor, state, day, done)
+            done = _rebuild_day(cursor, state, day, done, before_day)
     log.info("usage rebuilt", tenant=tenant.slug, days=done.days, answers=done.answers)
     return replace(done, after=_sums(tenant, start, end))
 
@@ -130,24 +139,34 @@ def _sums(tenant: Tenant, start: date | None, end: date | None) -> Sums:
     return add_up(rows.filter(starts_at__lt=days[-1].end))
 
 
-def _rebuild_day(cursor: CursorWrapper, state: State, day: Day, done: Rebuilt) -> Rebuilt:
+def _rebuild_day(
+    cursor: CursorWrapper,
+    state: State,
+    day: Day,
+    done: Rebuilt,
+    before_day: Callable[[Day], None] | None,
+) -> Rebuilt:
     counted = f"{day.has('q', 'asked_at')} AND {state.counted()}"
-    count_rows(cursor, OF_DAY.format(sign=-1, condition=f"{counted} AND {HAS_TRACE}"), [FLEET])
+    totals = [row for model in TOTALS for row in model.objects.all()]
+    count_rows(cursor, OF_DAY.format(sign=-1, condition=counted), [FLEET])
+    if before_day:
+        before_day(day)
     made = _make_anew(cursor, day)
-    count_rows(cursor, OF_DAY.format(sign=1, condition=f"{counted} AND {HAS_TRACE}"), [FLEET])
+    count_rows(cursor, OF_DAY.format(sign=1, condition=counted), [FLEET])
     for model in (*ALL_USAGE, *ALL_SPENDING):
         _of_day(model, day).delete()
     count_rows(cursor, OF_DAY.format(sign=1, condition=counted), [TENANT])
     _delete_empty(day)
+    _keep_totals(totals)
     return replace(
         done,
         days=done.days + 1,
         answers=done.answers + made,
-        kept_answers=done.kept_answers + _count_orphans(cursor, day),
+        kept_answers=done.kept_answers + count_orphans(cursor, day),
     )
 
 
-def _is_kept(day: Day) -> bool:
+def is_kept(day: Day) -> bool:
     """Its metrics may be gone, and there are figures that could be lost."""
     state = RollupState.objects.filter(kept_from__gt=day.start)
     return state.exists() and _of_day(HourlyUsage, day).exists() | _of_day(DailyUsage, day).exists()
@@ -161,7 +180,8 @@ def _make_anew(cursor: CursorWrapper, day: Day) -> int:
     return cursor.fetchone()[0]
 
 
-def _count_orphans(cursor: CursorWrapper, day: Day) -> int:
+def count_orphans(cursor: CursorWrapper, day: Day) -> int:
+    """Answers that are in the books and have no trace. With the tenant in force."""
     condition = f"{day.has('q', 'asked_at')} AND q.entry = 'answer' AND NOT {HAS_TRACE}"
     cursor.execute(f"SELECT count(*) FROM public.monitoring_querymetric q WHERE {condition}")  # noqa: S608
     return cursor.fetchone()[0]
@@ -175,9 +195,24 @@ def _of_day(model: Any, day: Day) -> Any:
 def _delete_empty(day: Day) -> None:
     """Rows of the fleet of which nothing is left."""
     for model in (RecentUsage, *(table.model for table in (*USAGE_TABLES, *SPENDING_TABLES))):
-        sums = [each.name for each in model._meta.fields if each.name in NOTHING]  # noqa: SLF001
-        rows = model.objects.filter(tenant_id=None, **{name: NOTHING[name] for name in sums})
-        if not model.__name__.startswith("Total"):
+        if model not in TOTALS:
+            nothing = {name: NOTHING[name] for name in _sums_in(model)}
             around = {"starts_at__gte": day.start - DAY_LENGTH, "starts_at__lt": day.end}
-            rows = rows.filter(**around)
-        rows.delete()
+            model.objects.filter(tenant_id=None, **nothing, **around).delete()
+
+
+def _keep_totals(before: list[Any]) -> None:
+    """Never less than they were: who watches a counter takes a lower one for a restart, and all that it
+    shows for new. So they go up with a correction, and not down."""
+    for row in before:
+        now = type(row).objects.get(pk=row.pk)
+        names = _sums_in(type(row)) - GAUGES
+        lost = {
+            name: getattr(row, name) for name in names if getattr(now, name) < getattr(row, name)
+        }
+        if lost:
+            type(row).objects.filter(pk=row.pk).update(**lost)
+
+
+def _sums_in(model: Any) -> set[str]:
+    return {field.name for field in model._meta.fields if field.name in NOTHING}  # noqa: SLF001

@@ -92,11 +92,21 @@ class Sums:
         return self.saved_cache_usd + self.saved_routing_usd + self.saved_compression_usd
 
     @property
+    def known_cost_usd(self) -> Decimal | None:
+        """None where nothing is known of it."""
+        return as_known(self.cost_usd, self.unpriced)
+
+    @property
     def cost_per_1000(self) -> Decimal | None:
         """US dollars; None where some price is unknown, because the rest would be too little."""
         if not self.questions or self.unpriced:
             return None
         return self.cost_usd * 1000 / self.questions
+
+
+def as_known(cost_usd: Decimal, unpriced: int) -> Decimal | None:
+    """None where no price is known of anything that was paid: zero would say that it was free."""
+    return None if unpriced and not cost_usd else cost_usd
 
 
 def share(part: int, whole: int) -> float | None:

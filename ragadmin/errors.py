@@ -172,3 +172,5 @@ class ProviderError(RagadminError):
     ) -> None:
         super().__init__(message, code=code, extra=extra)
         self.permanent = permanent
+        # The tokens that it has to be paid for all the same (retrieval.types.Usage); None: none.
+        self.usage: Any = None

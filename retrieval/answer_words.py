@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from retrieval.models import CacheEntry
 from retrieval.types import COST_COMPONENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
     from uuid import UUID
 
     from django.db.models import QuerySet
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from retrieval.models import QueryTrace
     from retrieval.trace_view import TraceView
 
+Key = TypeVar("Key", bound="Hashable")
 FAILED = {
     "model_timeout": "timed out",
     "model_unreachable": "could not be reached",
@@ -69,6 +70,12 @@ FATES = {
     "ranked_out": "Others ranked higher",
     "duplicate": "Says the same as one above",
     "too_far": "Not near enough",
+}
+PRICED_BY = {
+    "published": "published",
+    "tenant": "set for this tenant",
+    "installation": "set for all tenants",
+    "free": "runs here",
 }
 SAVED_BY: dict[str, str] = {
     "cache": "Cache",
@@ -163,12 +170,12 @@ def _notes(trace: QueryTrace) -> Iterable[str]:
         yield BUDGET[trace.budget_step]
 
 
-def cost_rows(trace: QueryTrace) -> list[tuple[str, float | None, bool]]:
+def cost_rows(trace: QueryTrace) -> list[tuple[str, Decimal | None, bool]]:
     """US dollars by component, None where the price is not known; whether it was used at all."""
-    used = {COMPONENTS.get(call["kind"], call["kind"]) for call in trace.calls}
-    used |= {STAGES.get(span["kind"], span["kind"]) for span in trace.spans}
+    costs = _sum_up(trace.calls, lambda call: COMPONENTS.get(call["kind"], call["kind"]))
+    used = set(costs) | {STAGES.get(span["kind"], span["kind"]) for span in trace.spans}
     return [
-        (CALLS.get(name, name.capitalize()), trace.cost_usd[name], name in used)
+        (CALLS.get(name, name.capitalize()), costs.get(name, Decimal(0)), name in used)
         for name in COST_COMPONENTS
         if name in trace.cost_usd
     ]
@@ -245,7 +252,7 @@ def shadow_of(view: TraceView, access_levels: Sequence[str]) -> dict[str, Any] |
         "is_same": trace.shadow_verdict == "same",
         "reason": trace.shadow.get("reason", ""),
         "cosine": trace.shadow.get("cosine"),
-        "cost_usd": Decimal(trace.shadow.get("cost_usd", "0")),
+        "cost_usd": _sum_up(trace.shadow.get("calls", ()), lambda _: "").get("", Decimal(0)),
         "model": trace.shadow.get("model", ""),
         "answer": trace.shadow.get("answer", "") if may_read else "",
     }
@@ -257,13 +264,24 @@ def call_rows(trace: QueryTrace) -> list[dict[str, Any]]:
             **call,
             "what": CALLS.get(call["kind"], call["kind"].capitalize()),
             "cost_usd": None if call["cost_usd"] is None else Decimal(call["cost_usd"]),
-            "price_words": _price_words(call["price"]) if call.get("price") else "",
+            "price_words": price_words(call["price"]) if call.get("price") else "",
+            "source_words": source_words(call["price"]) if call.get("price") else "",
         }
         for call in trace.calls
     ]
 
 
-def _price_words(price: dict[str, Any]) -> str:
+def source_words(price: Mapping[str, str]) -> str:
+    """Of a price as JSON: whose it is, and its date."""
+    words = PRICED_BY.get(price["source"], price["source"])
+    as_of = price.get("as_of")
+    if not as_of:
+        return words
+    return f"{words}, {as_of}" if price["source"] == "published" else f"{words} on {as_of}"
+
+
+def price_words(price: Mapping[str, str]) -> str:
+    """Of a price as JSON."""
     asked = Decimal(price["input_usd"]).normalize()
     if price["unit"] == "calls":
         return f"${asked:f} a thousand calls"
@@ -272,9 +290,15 @@ def _price_words(price: dict[str, Any]) -> str:
 
 def span_costs(trace: QueryTrace) -> dict[tuple[str, str], Decimal | None]:
     """US dollars by a span's kind and what: of the calls that were made in it, None if unknown."""
-    costs: dict[tuple[str, str], Decimal | None] = {}
-    for call in trace.calls:
-        span = SPAN_OF[call["kind"]]
-        before, cost = costs.get(span, Decimal(0)), call["cost_usd"]
-        costs[span] = None if cost is None or before is None else before + Decimal(cost)
+    return _sum_up(trace.calls, lambda call: SPAN_OF[call["kind"]])
+
+
+def _sum_up(
+    calls: Iterable[dict[str, Any]], key: Callable[[dict[str, Any]], Key]
+) -> dict[Key, Decimal | None]:
+    """One unknown price makes its sum unknown."""
+    costs: dict[Key, Decimal | None] = {}
+    for call in calls:
+        before, cost = costs.get(key(call), Decimal(0)), call["cost_usd"]
+        costs[key(call)] = None if cost is None or before is None else before + Decimal(cost)
     return costs

@@ -53,6 +53,11 @@ class AnswerFailed:
 AnswerEvent = StageStarted | TokenAdded | CitationsFound | AnswerDone | AnswerFailed
 
 
+# Golden questions; searches and vectors without an answer; diagnoses and documents to write; checks of
+# cache hits that came to no verdict.
+PAID_APART = ("evaluation", "lookup", "diagnosis", "check")
+
+
 @dataclass(slots=True)
 class Ledger:
     """Statements that are part of the transaction that changes a trace, so that the books are never
@@ -63,13 +68,17 @@ class Ledger:
 
     # These were completed, however they ended.
     completed: LiteralString = ""
+    # The same of answers that may have been given up for dead before they came after all: what was
+    # booked of them then, run before they are completed, and what is booked instead.
+    taken_back: LiteralString = ""
+    completed_late: LiteralString = ""
     # Their thumbs changed: by `up` and `down`, each -1, 0 or 1.
     rated: LiteralString = ""
     # A hit of the cache was answered in full as well, and the verdict is on the trace.
     sampled: LiteralString = ""
-    # Golden questions were asked: by `evaluation_id` and `results`, JSON of which each has `asked_at`
-    # and `calls`. It takes no traces, for there are none.
-    evaluated: LiteralString = ""
+    # Something was paid for beside the answers: by `entry` (one of PAID_APART), `subject_id` and `paid`,
+    # JSON of which each has `calls`, and `asked_at` unless that is now. It takes no traces.
+    spent: LiteralString = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +95,9 @@ class SyncEnded:
 
 # Filled by the app that keeps the books, when Django starts.
 ledger = Ledger()
-# Called with each run that was stored, after its transaction. They must not wait, nor fail.
+# Called with each run that was stored, after its transaction. They must not wait; one that fails is
+# logged, and the answer is given all the same.
 answer_listeners: list[Callable[[Run], None]] = []
-# Called in the transaction that ends a sync run, with its tenant in force.
+# Called in the transaction that ends a sync run, with its tenant in force, each in a savepoint: what it
+# writes is there if the run's end is, and a failure of it does not keep the run from ending.
 sync_listeners: list[Callable[[SyncEnded], None]] = []

@@ -31,8 +31,6 @@ LISTED = (
     "total_cost_usd", "similarity_avg", "abstained", "is_simulated", "created_at",
 )  # fmt: skip
 CURSORS = {"before", "after"}
-# Those that have no price do not lack it.
-UNPRICED = {QueryTrace.Status.FAILED, QueryTrace.Status.RUNNING}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -135,22 +133,23 @@ def read_figures(found: QuerySet[QueryTrace]) -> tuple[TraceFigures, list[uuid.U
     rows = list(found.order_by(*NEWEST_FIRST).values(*FIGURES)[: MOST_COUNTED + 1])
     counted = rows[:MOST_COUNTED]
     lacking = [row for row in counted if row["total_cost_usd"] is None]
-    known = _read_known_cost(found.model.objects.all(), lacking)
-    figures = _sum_up(counted, known, has_more=len(rows) > MOST_COUNTED)
+    known, unpriced = _read_lacking(found.model.objects.all(), lacking)
+    figures = _sum_up(counted, known, unpriced, has_more=len(rows) > MOST_COUNTED)
     return figures, [row["pk"] for row in rows]
 
 
-def _sum_up(rows: Sequence[Mapping[str, Any]], known: Decimal, *, has_more: bool) -> TraceFigures:
+def _sum_up(
+    rows: Sequence[Mapping[str, Any]], known: Decimal, unpriced: int, *, has_more: bool
+) -> TraceFigures:
     took = sorted(row["duration_ms"] for row in rows if row["duration_ms"] is not None)
     priced = [row["total_cost_usd"] for row in rows if row["total_cost_usd"] is not None]
-    ended = [row for row in rows if row["status"] not in UNPRICED]
     return TraceFigures(
         questions=len(rows),
         has_more=has_more,
         p50_ms=_percentile(took, 0.5),
         p95_ms=_percentile(took, 0.95),
         cost_usd=sum(priced, known),
-        unpriced=sum(row["total_cost_usd"] is None for row in ended),
+        unpriced=unpriced,
         cached=sum(row["cache"] != "none" for row in rows),
         thumbs_down=sum(row["rating"] == "down" for row in rows),
         rated=sum(bool(row["rating"]) for row in rows),
@@ -159,14 +158,19 @@ def _sum_up(rows: Sequence[Mapping[str, Any]], known: Decimal, *, has_more: bool
     )
 
 
-def _read_known_cost(traces: QuerySet[QueryTrace], rows: Iterable[Mapping[str, Any]]) -> Decimal:
-    """Of those that were paid for in part at a price that nobody knows: the other parts."""
-    ended = [row["pk"] for row in rows if row["status"] != QueryTrace.Status.RUNNING]
-    if not ended:
-        return Decimal(0)
-    calls = traces.filter(pk__in=ended).values_list("calls", flat=True)
-    costs = (call["cost_usd"] for each in calls for call in each)
-    return sum((Decimal(cost) for cost in costs if cost is not None), Decimal(0))
+def _read_lacking(
+    traces: QuerySet[QueryTrace], rows: Iterable[Mapping[str, Any]]
+) -> tuple[Decimal, int]:
+    """Of those without a total: what is known of it, and how many lack a price. One that failed lacks
+    none, unless a call of it does."""
+    ended = {row["pk"]: row["status"] for row in rows if row["status"] != QueryTrace.Status.RUNNING}
+    known, unpriced = Decimal(0), 0
+    found = traces.filter(pk__in=ended).values_list("pk", "calls") if ended else ()
+    for pk, calls in found:
+        costs = [call["cost_usd"] for call in calls]
+        known += sum((Decimal(cost) for cost in costs if cost is not None), Decimal(0))
+        unpriced += ended[pk] != QueryTrace.Status.FAILED or None in costs
+    return known, unpriced
 
 
 def _percentile(ordered: Sequence[float], share: float) -> float | None:

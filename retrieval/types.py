@@ -146,13 +146,23 @@ CallKind = Literal["generation", "multi_query", "rewrite", "embedding", "rerank"
 @dataclass(frozen=True, slots=True)
 class Price:
     """US dollars a million tokens (`unit` tokens) or a thousand calls. `source`: published, tenant,
-    installation or free. `as_of`: the day it was set, or the release of the published list."""
+    installation or free. `as_of`: the day it was set, or the release of the published list and the day
+    since when it is in force here."""
 
     input_usd: Decimal
     output_usd: Decimal
     source: str
     unit: str = "tokens"
     as_of: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        return {
+            "input_usd": str(self.input_usd),
+            "output_usd": str(self.output_usd),
+            "unit": self.unit,
+            "source": self.source,
+            "as_of": self.as_of,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,21 +177,13 @@ class ModelCall:
     price: Price | None = None
 
     def as_json(self) -> dict[str, Any]:
-        price = self.price
         return {
             "kind": self.kind,
             "provider": self.provider,
             "model": self.model,
             **self.usage.as_json(),
             "cost_usd": None if self.cost_usd is None else str(self.cost_usd),
-            "price": price
-            and {
-                "input_usd": str(price.input_usd),
-                "output_usd": str(price.output_usd),
-                "unit": price.unit,
-                "source": price.source,
-                "as_of": price.as_of,
-            },
+            "price": self.price and self.price.as_json(),
         }
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from importlib.metadata import version
+from inspect import getsourcefile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genai_prices.data_snapshot import get_snapshot
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
 
 MOST_FOUND = 50
+# No list of prices is as old.
+FIRST_DAY = date(2024, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,16 @@ class PublishedPrice:
 
 def list_version() -> str:
     return version("genai-prices")
+
+
+@lru_cache(maxsize=1)
+def list_words() -> str:
+    """Which list, and since when it is in force here: the day it was installed, as it has no date of its
+    own. Without the day where an image was built with all its times set back."""
+    path = getsourcefile(get_snapshot)
+    day = datetime.fromtimestamp(Path(path).stat().st_mtime, UTC).date() if path else FIRST_DAY
+    since = f", here since {day.isoformat()}" if day > FIRST_DAY else ""
+    return f"genai-prices {list_version()}{since}"
 
 
 @lru_cache(maxsize=2_000)

@@ -21,7 +21,11 @@ class QueryMetric(models.Model):
         ANSWER = "answer"
         RATING = "rating"
         SAMPLE = "sample"
+        # Paid for beside the answers, without a trace.
         EVALUATION = "evaluation"
+        LOOKUP = "lookup"
+        DIAGNOSIS = "diagnosis"
+        CHECK = "check"
 
     # An imported copy of a tenant has the same answers.
     pk = models.CompositePrimaryKey("tenant_id", "asked_at", "id")

@@ -131,7 +131,8 @@ class TenantDay(TenantSums):
 class SpendingRow(models.Model):
     """Paid calls of one component to one model in a stretch of time.
 
-    `component` is one of retrieval.types.COST_COMPONENTS, or `shadow`: what checking cache hits cost.
+    `component` is one of retrieval.types.COST_COMPONENTS, or what was paid for beside the answers:
+    `shadow` (checks of cache hits), `evaluation`, `lookup`, `diagnosis`.
     """
 
     tenant_id = models.BigIntegerField(null=True)

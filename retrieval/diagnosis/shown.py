@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retrieval.query.compress import compress, segments_of
+from retrieval.query.context import notes_of
 from retrieval.query.embed import embed_texts
 from retrieval.query.neutral import as_data
+from retrieval.query.paid_apart import paid_apart
 from retrieval.query.search_statement import WORDING_WEIGHT
 from retrieval.terms import QUESTION_TERMS, term_counts
 from tenants.config import Caller
@@ -55,7 +57,8 @@ async def _fits(
     """As passages are weighed, by meaning and by words: a row for each part, a column for the question
     and one for the comment."""
     caller = Caller(tenant, tenant.access_levels, frozenset({"query"}), "diagnosis")
-    cosines = await embed_texts(caller, parts) @ vectors.T
+    async with paid_apart(caller, "diagnosis") as run:
+        cosines = await embed_texts(caller, parts, notes_of(run)) @ vectors.T
     texts = [case.question, case.comment][: len(vectors)]
     shares = np.array([[_share(text, part) for text in texts] for part in parts])
     return cosines + WORDING_WEIGHT * shares

@@ -51,7 +51,8 @@ class Trial:
 
 
 async def ask_all(trial: Trial, questions: Sequence[GoldenQuestion]) -> list[dict[str, Any]]:
-    """Results in the order of the questions. Raises BudgetShort, after what was asked has ended."""
+    """Results in the order of the questions. Raises BudgetShort and Unavailable after what was asked
+    has ended, with the other results in `extra`."""
     room = asyncio.Semaphore(AT_ONCE)
 
     async def ask_one(golden: GoldenQuestion) -> dict[str, Any]:
@@ -59,14 +60,13 @@ async def ask_all(trial: Trial, questions: Sequence[GoldenQuestion]) -> list[dic
             return await ask(trial, golden)
 
     found = await asyncio.gather(*map(ask_one, questions), return_exceptions=True)
-    for each in found:
-        if isinstance(each, BaseException) and not isinstance(each, BudgetShort):
-            raise each
     results = [each for each in found if not isinstance(each, BaseException)]
-    short = next((each for each in found if isinstance(each, BudgetShort)), None)
-    if short is not None:
-        short.extra["results"] = results
-        raise short
+    errors = [each for each in found if isinstance(each, BaseException)]
+    # A short budget stops the run in an orderly way, if nothing worse does.
+    for error in sorted(errors, key=lambda each: isinstance(each, BudgetShort)):
+        if isinstance(error, RagadminError):
+            error.extra["results"] = results
+        raise error
     return results
 
 
@@ -120,7 +120,13 @@ async def _begin(caller: Caller, golden: GoldenQuestion, model: str) -> Run:
     if purse.step:
         raise BudgetShort(f"{purse.described}: what is left is for those who ask.")
     request = AnswerRequest(golden.question, model=model, use_cache=False)
-    return Run(caller, request, golden.question, purse)
+    return Run(_keeping_nothing(caller), request, golden.question, purse)
+
+
+def _keeping_nothing(caller: Caller) -> Caller:
+    """Nobody is served what a model said to a golden question, least of all to one on trial."""
+    query = replace(caller.tenant.query, llm_cache=False)
+    return replace(caller, tenant=replace(caller.tenant, query=query))
 
 
 async def _similarity(run: Run, golden: GoldenQuestion, calls: list[ModelCall]) -> float | None:
@@ -183,8 +189,9 @@ def _answered(run: Run) -> dict[str, Any]:
 
 
 def _costs(outcome: Outcome) -> dict[str, Any]:
-    """`cost_usd` is a text, so that no digit is lost; None: somebody's price is not known."""
+    """`cost_usd` is a text, so that no digit is lost; None: somebody's price is not known. It is of the
+    first `answer_calls` calls; those after them were made to judge the answer."""
     costs = [call.cost_usd for call in outcome.calls]
     known = [cost for cost in costs if cost is not None]
     total = sum(known, Decimal(0)) if len(known) == len(costs) else None
-    return {"cost_usd": None if total is None else str(total)}
+    return {"cost_usd": None if total is None else str(total), "answer_calls": len(costs)}

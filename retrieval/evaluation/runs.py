@@ -107,8 +107,10 @@ def unfinished_run() -> Evaluation | None:
 
 
 def baseline_of(run: Evaluation) -> Evaluation | None:
-    """What a run is compared with: the one before it with the settings in force, of those that came
-    to their end."""
+    """What a run that came to its end is compared with: such a one before it, with the settings in
+    force. One that was cut short asked others than that, and its figures say less."""
+    if run.status != Evaluation.Status.SUCCEEDED:
+        return None
     ended = Evaluation.objects.filter(status=Evaluation.Status.SUCCEEDED, changes={})
     before = ended.filter(created_at__lte=run.created_at).exclude(id=run.id)
     return before.order_by("-created_at", "-id").first()
@@ -135,13 +137,15 @@ def fresh_baseline() -> Evaluation | None:
 
 def append_results(run: Evaluation, results: list[dict[str, Any]]) -> bool:
     """False if the run was ended meanwhile."""
-    as_json = json.dumps(results)
     with connection.cursor() as cursor:
-        cursor.execute(APPEND, [as_json, len(results), run.id])
-        is_going_on = cursor.rowcount == 1
-    if is_going_on:
-        book(events.ledger.evaluated, evaluation_id=run.id, results=as_json)
-    return is_going_on
+        cursor.execute(APPEND, [json.dumps(results), len(results), run.id])
+        return cursor.rowcount == 1
+
+
+def book_results(run_id: UUID, results: list[dict[str, Any]]) -> None:
+    """What was paid for them, whatever becomes of the run."""
+    paid = [{"asked_at": each["asked_at"], "calls": each["calls"]} for each in results]
+    book(events.ledger.spent, entry="evaluation", subject_id=run_id, paid=json.dumps(paid))
 
 
 def end_run(run_id: UUID, status: str, error: str = "") -> Evaluation:

@@ -34,7 +34,7 @@ def sum_up(results: Results) -> dict[str, Any]:
         "similarity": _mean(measured, "similarity"),
         "f1": _mean(measured, "f1"),
         "abstention": _abstention(measured),
-        **_cost(results),
+        **cost_of(results),
         "p50_latency_ms": _percentile(measured, "duration_ms", 0.5),
         "p95_latency_ms": _percentile(measured, "duration_ms", 0.95),
         "p50_first_token_ms": _percentile(measured, "first_token_ms", 0.5),
@@ -57,11 +57,13 @@ def _abstention(measured: Results) -> dict[str, Any]:
     }
 
 
-def _cost(results: Results) -> dict[str, Any]:
-    """US dollars of the answers whose price is known; `unpriced` counts the others."""
+def cost_of(results: Results) -> dict[str, Any]:
+    """US dollars of the answers whose price is known; `unpriced` counts the others. None: of no paid
+    answer is it known."""
     costs = [each["cost_usd"] for each in results if "cost_usd" in each]
     known = [Decimal(cost) for cost in costs if cost is not None]
-    return {"cost_usd": str(sum(known, Decimal(0))), "unpriced": len(costs) - len(known)}
+    total, unpriced = sum(known, Decimal(0)), len(costs) - len(known)
+    return {"cost_usd": None if unpriced and not total else str(total), "unpriced": unpriced}
 
 
 def _mean(measured: Results, name: str) -> float | None:

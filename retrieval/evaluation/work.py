@@ -12,10 +12,10 @@ import structlog
 from django.db import connection
 from django.db.models.functions import Now
 
-from ragadmin.errors import RagadminError, TenantNotSet
+from ragadmin.errors import RagadminError, SchemaMissing, TenantNotSet
 from retrieval.evaluation.ask import AT_ONCE, BudgetShort, Trial, ask_all
 from retrieval.evaluation.configuration import describe, is_same, trial_of
-from retrieval.evaluation.runs import append_results, end_run
+from retrieval.evaluation.runs import append_results, book_results, end_run
 from retrieval.models import Evaluation, GoldenQuestion
 from retrieval.query.lifespan import close_all
 from tenants.access import tenant_config
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("ragadmin.evaluation")
 
-# A slice of questions is asked in a fraction of it.
-LEASE_SECONDS = 300
+# A slice of questions is asked in a fraction of it, also by a model that takes a minute for each.
+LEASE_SECONDS = 900
 SLICE = 2 * AT_ONCE
 MAX_ATTEMPTS = 3
 # The oldest that waits; of one tenant one at a time.
@@ -78,6 +78,8 @@ def run_next(
         _work_off(claim, tell, is_stopping)
     except TenantNotSet:  # deleted meanwhile
         EvaluationJob.objects.filter(pk=claim.job_id).delete()
+    except SchemaMissing as error:  # it waits for its tables, and others are next
+        log.warning("evaluation_waits", tenant=claim.tenant.slug, reason=error.code)
     except RagadminError as error:
         _end(claim, Evaluation.Status.FAILED, error.message)
     return True
@@ -130,7 +132,16 @@ def _work_off(
                 tell(run)
         finally:
             runner.run(close_all())
-    _end(claim, Evaluation.Status.SUCCEEDED)
+    problem = _why_nothing_was_measured(run.results)
+    _end(claim, Evaluation.Status.FAILED if problem else Evaluation.Status.SUCCEEDED, problem)
+
+
+def _why_nothing_was_measured(results: list[dict[str, Any]]) -> str:
+    """Of a run that nothing can be compared with: the next one would hide what got worse."""
+    if not results:
+        return "There were no golden questions left to ask."
+    errors = [each["error"] for each in results]
+    return "" if None in errors else f"No question could be asked. {errors[0]['message']}"
 
 
 async def _open() -> None:
@@ -171,6 +182,10 @@ def _ask(
         results = runner.run(ask_all(trial, part))
     except BudgetShort as error:
         results, short = error.extra["results"], error.message
+    except RagadminError as error:
+        with tenant_context(claim.tenant):
+            book_results(run.id, error.extra.pop("results", []))
+        raise
     if not _note(claim, run, results):
         return False
     if short:
@@ -180,6 +195,7 @@ def _ask(
 
 def _note(claim: Claim, run: Evaluation, results: list[dict[str, Any]]) -> bool:
     with tenant_context(claim.tenant):
+        book_results(run.id, results)
         own = EvaluationJob.objects.filter(pk=claim.job_id, lease_holder=claim.holder)
         # What was noted is progress: only a run that gets nowhere is given up.
         if not own.update(lease_until=Now() + timedelta(seconds=LEASE_SECONDS), attempts=1):

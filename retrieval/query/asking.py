@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ragadmin.errors import ProviderError
 from retrieval.query import breaker
 from retrieval.query.clients import chat_client
+from retrieval.query.pricing import estimate_usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from retrieval.types import Message, Usage
 
 AGAIN_AFTER_SECONDS = 0.2
+# It had the request, and we were the ones who left.
+LEFT_WAITING = "model_timeout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +45,12 @@ class Reply:
 
 
 async def ask(choice: Choice, prompt: Prompt) -> Reply:
-    """Returns with the first text. Raises ProviderError."""
+    """Returns with the first text. Raises ProviderError, with the usage that is charged all the same."""
     try:
         reply = await _ask_twice(choice, prompt)
     except ProviderError as error:
+        if error.code == LEFT_WAITING:
+            error.usage = estimate_usage(prompt.messages, "")
         breaker.note_failure(choice, error)
         raise
     except BaseException:
@@ -64,6 +69,7 @@ async def ask_whole(choice: Choice, prompt: Prompt) -> tuple[str, Usage | None]:
             async for delta in rest:
                 text, usage = text + delta.text, delta.usage or usage
     except ProviderError as error:
+        error.usage = usage or estimate_usage(prompt.messages, text)
         breaker.note_failure(choice, error)
         raise
     breaker.note_success(choice)
@@ -91,10 +97,13 @@ async def _ask_once(choice: Choice, prompt: Prompt) -> Reply:
     )
     first = await anext(pieces)
     if not first.text and not prompt.stop:
-        raise ProviderError(
+        error = ProviderError(
             f"The model {choice.model} answered with nothing: ask again, or choose another model.",
             code="model_invalid",
         )
+        # It may have thought for as long as it was allowed to.
+        error.usage = first.usage or estimate_usage(prompt.messages, "")
+        raise error
     return Reply(choice, first, pieces)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from retrieval.query.llm_cache import KeptReply
     from retrieval.query.routing import Choice, Plan
     from retrieval.query.run import Run
+    from retrieval.types import ModelCall
 
 # A budget that has no room for the models that are left: as if that step had been reached.
 NO_MODEL = "no_model"
@@ -63,6 +64,8 @@ async def _try(run: Run, choice: Choice, prompt: Prompt, attempts: Attempts) -> 
     except ProviderError as error:
         attempts.error = error
         attempts.note(choice, error.code, _brief(error))
+        if error.usage is not None:
+            _pay(run, choice, error.usage)
         return None
     except BaseException:
         # Who has left may still be charged for what was sent.
@@ -85,13 +88,20 @@ def book(run: Run, choice: Choice, prompt: Prompt, usage: Usage | None, text: st
     """Puts the generation on the outcome's calls, counted by the endpoint or else estimated."""
     usage, outcome = usage or estimate_usage(prompt.messages, text), run.outcome
     outcome.usage = usage
-    tenant, provider, model = run.caller.tenant, choice.endpoint.name, choice.model
-    outcome.calls.append(price_call(tenant, "generation", provider, model, usage))
+    _pay(run, choice, usage)
     # What compression left out would have been read too.
-    left_out = price_call(tenant, "generation", provider, model, Usage(outcome.saved_tokens))
+    left_out = _priced(run, choice, Usage(outcome.saved_tokens))
     if left_out.cost_usd:
         outcome.saved["compression"] = left_out.cost_usd
     return usage
+
+
+def _pay(run: Run, choice: Choice, usage: Usage) -> None:
+    run.outcome.calls.append(_priced(run, choice, usage))
+
+
+def _priced(run: Run, choice: Choice, usage: Usage) -> ModelCall:
+    return price_call(run.caller.tenant, "generation", choice.endpoint.name, choice.model, usage)
 
 
 def _note_left_alone(choice: Choice, attempts: Attempts) -> None:

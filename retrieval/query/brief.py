@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from retrieval.query.llm_cache import KeptReply
     from retrieval.query.routing import Choice
     from retrieval.query.run import Run
-    from retrieval.types import CallKind, Message
+    from retrieval.types import CallKind, Message, Usage
 
 # Whoever asks is waiting for an answer, of which this is only the beginning.
 PATIENCE_SECONDS = 8.0
@@ -50,12 +50,23 @@ async def _ask(run: Run, kind: CallKind, choice: Choice, prompt: Prompt) -> str 
     if not await run.purse.reserve(run.id, most):
         breaker.note_abandoned(choice)
         return None
+
+    def pay(usage: Usage) -> None:
+        call = price_call(tenant, kind, choice.endpoint.name, choice.model, usage)
+        run.outcome.calls.append(call)
+
     try:
         text, counted = await ask_whole(choice, prompt)
-    except ProviderError:
+    except ProviderError as error:
+        if error.usage is not None:
+            pay(error.usage)
         return None
+    except BaseException:
+        # Who has left may still be charged for what was sent.
+        pay(estimate_usage(prompt.messages, ""))
+        raise
     usage = counted or estimate_usage(prompt.messages, text)
-    run.outcome.calls.append(price_call(tenant, kind, choice.endpoint.name, choice.model, usage))
+    pay(usage)
     await llm_cache.keep(run, choice, prompt, text, usage)
     return text
 

@@ -129,8 +129,7 @@ def _sum(calls: Sequence[ModelCall]) -> Decimal:
 
 async def open_purse(caller: Caller, *, lease_seconds: float = LEASE_SECONDS) -> Purse:
     """Without budgets this asks nobody. Raises BudgetExceeded, Unavailable."""
-    tenant = caller.tenant
-    account = Account(tenant.id, caller.api_key_id, today_in(tenant.timezone))
+    account = _account(caller)
     if not caller.budgets:
         return Purse(account=account)
     figures = await _figures(account)
@@ -144,6 +143,16 @@ async def open_purse(caller: Caller, *, lease_seconds: float = LEASE_SECONDS) ->
         is_limited=True,
         lease_seconds=lease_seconds,
     )
+
+
+def plain_purse(caller: Caller) -> Purse:
+    """Without a look at what is used: only what is reserved from it is refused where there is no room."""
+    return Purse(account=_account(caller), is_limited=bool(caller.budgets))
+
+
+def _account(caller: Caller) -> Account:
+    tenant = caller.tenant
+    return Account(tenant.id, caller.api_key_id, today_in(tenant.timezone))
 
 
 def exceeded(figure: BudgetFigure) -> BudgetExceeded:

@@ -85,7 +85,10 @@ async def embed_texts(
         if kept := [
             text for text, vector in zip(texts, vectors, strict=True) if vector is not None
         ]:
-            notes.saved_usd += _priced(tenant, kept).cost_usd or Decimal(0)
+            spared = _priced(tenant, kept)
+            notes.saved_usd += spared.cost_usd or Decimal(0)
+            if spared.usage.input_tokens:
+                span.attributes["spared_tokens"] = spared.usage.input_tokens
         if missing:
             wanted = [texts[n] for n in missing]
             made = await _make(tenant, wanted, notes)

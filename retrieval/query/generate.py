@@ -12,7 +12,8 @@ from retrieval.query import breaker, llm_cache
 from retrieval.query.asking import Prompt, Reply
 from retrieval.query.attempts import NO_MODEL, Attempts, book, first_reply
 from retrieval.query.citations import CitationFilter, cite
-from retrieval.query.embed import embed_texts
+from retrieval.query.context import Notes, reserve_from
+from retrieval.query.embed import try_to_embed
 from retrieval.query.neutral import without_citations
 from retrieval.query.pricing import FREE_EMBEDDERS, price_call
 from retrieval.query.prompt import build_messages
@@ -170,5 +171,7 @@ async def choose_quotes(run: Run) -> list[extractive.Quote]:
     quotes = extractive.candidates(run.question, run.outcome.hits)
     if run.vector is None or not run.caller.tenant.embedding_model.startswith(FREE_EMBEDDERS):
         return extractive.choose(quotes)
-    vectors = await embed_texts(run.caller, [quote.text for quote in quotes])
-    return extractive.choose(quotes, vectors @ run.vector)
+    # Part of the generation, and no stage of its own.
+    notes = Notes(reserve=reserve_from(run), calls=run.outcome.calls)
+    vectors = await try_to_embed(run.caller, [quote.text for quote in quotes], notes)
+    return extractive.choose(quotes, None if vectors is None else vectors @ run.vector)

@@ -48,6 +48,13 @@ async def look_up(run: Run, choice: Choice, prompt: Prompt) -> KeptReply | None:
         _note_outage(run)
         reply = _read(found) if found else None
         span.attributes["hit"] = reply is not None
+        if reply:
+            # What it spared, so that it can be priced again.
+            span.attributes |= {
+                "model": choice.model,
+                "input_tokens": reply.usage.input_tokens,
+                "output_tokens": reply.usage.output_tokens,
+            }
     return reply
 
 

@@ -20,11 +20,11 @@ from retrieval.query.embed import embed_texts
 from retrieval.query.failures import known_error
 from retrieval.query.openai_request import parse_chat, parse_inputs, wants_usage
 from retrieval.query.openai_shapes import Completion, extension, finish_of, model_json
+from retrieval.query.paid_apart import book_apart
 from retrieval.query.pricing import embeds_free
 from retrieval.query.request import AnswerRequest
 from retrieval.query.routing import available_models, check_model
 from retrieval.query.run import Run
-from retrieval.query.searching import settle_apart
 from retrieval.query.streams import EventStream, data_line
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ async def _embed(caller: Caller, texts: Sequence[str]) -> np.ndarray:
     try:
         return await embed_texts(caller, texts, notes_of(run))
     finally:
-        await settle_apart(run)
+        await book_apart(run, "lookup")
 
 
 def _check_model(name: str, tenant: TenantConfig) -> None:

@@ -9,19 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from genai_prices import Usage as PricedUsage, calc_price
 
 from retrieval.types import Cost, ModelCall, Price, Usage
+from tenants.published_prices import list_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from retrieval.query.routing import Choice
     from retrieval.types import CallKind, Message
-    from tenants.config import TenantConfig
+    from tenants.config import PriceOverride, TenantConfig
 
 CHARACTERS_A_TOKEN = 4
 # No text takes more tokens than a third of its bytes, save for rare signs; a message's role takes some.
@@ -30,6 +30,8 @@ TOKENS_A_MESSAGE = 8
 MILLION, THOUSAND = Decimal(1_000_000), Decimal(1_000)
 FREE_EMBEDDERS = ("local:", "fastembed:")
 FREE = Price(Decimal(0), Decimal(0), "free")
+# Paid by the call, by the names that prices have for them.
+PRICED_SERVICES = ("search", "rerank")
 # A call's kind and the component of the cost that it belongs to.
 COMPONENT = {"rewrite": "multi_query"}
 
@@ -93,8 +95,13 @@ def embeds_free(tenant: TenantConfig) -> bool:
 
 def find_price(tenant: TenantConfig, model: str) -> Price | None:
     """`model` as an endpoint knows it, or an embedding model as a tenant names it."""
+    return find_price_in(tenant.prices, model)
+
+
+def find_price_in(prices: Iterable[PriceOverride], model: str) -> Price | None:
+    """The first of `prices` that is the model's, else the published one."""
     names = {model, model.partition(":")[2] or model}
-    for own in tenant.prices:
+    for own in prices:
         if own.model in names:
             return Price(own.input_usd, own.output_usd, own.source, own.unit, own.as_of)
     if model.startswith(FREE_EMBEDDERS):
@@ -127,12 +134,7 @@ def _published(model: str) -> Published | None:
         return None  # listed without a price: that is no promise of being free
     is_flat = all(few * 1_000 == many for few, many in zip(thousandth, whole, strict=True))
     sent, made = whole if is_flat else (part * 1_000 for part in thousandth)
-    return Published(Price(sent, made, "published", as_of=_release()), is_flat)
-
-
-@lru_cache(maxsize=1)
-def _release() -> str:
-    return f"genai-prices {version('genai-prices')}"
+    return Published(Price(sent, made, "published", as_of=list_words()), is_flat)
 
 
 def _calculate(model: str, input_tokens: int, output_tokens: int) -> Decimal:

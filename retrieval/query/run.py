@@ -136,6 +136,7 @@ class Run:
             "similarity": outcome.similarity,
             "usage": outcome.usage.as_json(),
             "cost_usd": outcome.cost.as_json(),
+            "calls": [call.as_json() for call in outcome.calls],
             "saved_usd": float(outcome.saved_usd),
             "saved": {name: float(amount) for name, amount in outcome.saved.items()},
             "saved_tokens": outcome.saved_tokens,

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from retrieval.providers.reranker import get_reranker
 from retrieval.query.budget import Purse, open_purse
 from retrieval.query.embed import question_vector
-from retrieval.query.pricing import embeds_free, sum_up
+from retrieval.query.paid_apart import book_apart
+from retrieval.query.pricing import PRICED_SERVICES, embeds_free, sum_up
 from retrieval.query.request import AnswerRequest
 from retrieval.query.retrieve import find_in_wordings
 from retrieval.query.run import Run
-from tenants.pool import tenant_transaction
 
 if TYPE_CHECKING:
     from retrieval.query.context import Context, Nearest
@@ -31,24 +31,16 @@ async def search_documents(caller: Caller, wanted: SearchRequest) -> dict[str, A
         for part in context.degraded:
             run.note_degraded(part)
     finally:
-        await settle_apart(run)
+        await book_apart(run, "lookup")
     return _body(run, wanted, context)
 
 
 def _may_cost(caller: Caller) -> bool:
-    reranker = get_reranker()
-    is_free = embeds_free(caller.tenant)
-    asks_a_model = caller.tenant.query.multi_query != "off"
-    return asks_a_model or not is_free or (reranker is not None and not reranker.is_free)
-
-
-async def settle_apart(run: Run) -> None:
-    """Of what was paid without an answer, and so without a trace."""
-    if any(call.cost_usd for call in run.outcome.calls):
-        async with tenant_transaction(run.caller.tenant) as connection:
-            await run.purse.settle(connection, run.id, run.outcome.calls)
-    else:
-        await run.purse.give_back()
+    tenant, reranker = caller.tenant, get_reranker()
+    asks_a_model = tenant.query.multi_query != "off"
+    is_priced = any(price.model in PRICED_SERVICES for price in tenant.prices)
+    reranks_elsewhere = reranker is not None and not reranker.is_free
+    return asks_a_model or is_priced or reranks_elsewhere or not embeds_free(tenant)
 
 
 def _body(run: Run, wanted: SearchRequest, context: Context) -> dict[str, Any]:

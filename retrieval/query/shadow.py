@@ -24,7 +24,9 @@ from retrieval.providers import extractive
 from retrieval.providers.per_loop import PerLoop
 from retrieval.query.apart import anew, answer_apart
 from retrieval.query.budget import open_purse
+from retrieval.query.context import notes_of
 from retrieval.query.embed import embed_texts
+from retrieval.query.paid_apart import book_apart
 from retrieval.query.run import Run
 from tenants.pool import tenant_transaction
 
@@ -92,8 +94,10 @@ async def _sample(hit: Run) -> None:
             await answer_apart(fresh)
             compared = await _compare(hit, fresh)
             await _store(hit, fresh, compared)
-        finally:
-            await purse.give_back()
+        except BaseException:
+            # Paid for, whatever became of it.
+            await book_apart(fresh, "check")
+            raise
     except RagadminError as error:
         log.warning("hit_not_compared", reason=error.code)
 
@@ -103,7 +107,7 @@ async def _compare(hit: Run, fresh: Run) -> Comparison:
     if found is not None:
         return found
     texts = [_CITATION.sub("", one.outcome.answer) for one in (hit, fresh)]
-    a, b = await embed_texts(hit.caller, texts)
+    a, b = await embed_texts(hit.caller, texts, notes_of(fresh))
     return compare_meaning(hit.outcome, fresh.outcome, float(a @ b))
 
 

@@ -19,7 +19,7 @@ from tenants.models import ModelPrice, Tenant
 from tenants.operator_forms import PriceForm
 from tenants.price_selectors import SERVICES, find_prices, models_in_use, models_without_price
 from tenants.prices import remove_price, set_price
-from tenants.published_prices import list_version, published_price, search_published
+from tenants.published_prices import list_words, published_price, search_published
 from tenants.views.operator import read_filter
 
 if TYPE_CHECKING:
@@ -109,5 +109,5 @@ def _published(request: OperatorHttpRequest) -> dict[str, Any]:
         "wanted": wanted,
         "published": found,
         "published_count": count,
-        "list_version": list_version(),
+        "list_words": list_words(),
     }

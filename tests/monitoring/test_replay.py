@@ -10,7 +10,9 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
+from monitoring.dashboards import tenant_dashboard
 from monitoring.models import DailySpending, DailyUsage
+from monitoring.periods import named
 from monitoring.rebuild import rebuild_usage
 from monitoring.sums import add_up
 from retrieval.models import QueryTrace
@@ -19,7 +21,7 @@ from tenants.context import tenant_context
 from tenants.models import ModelPrice
 from tenants.prices import remove_price, set_price
 from tests.monitoring.asking import QUESTIONS, ask_all, make_tenant
-from tests.monitoring.ledger import roll_up_all
+from tests.monitoring.ledger import fleet_sums, roll_up_all
 from tests.monitoring.test_rebuild import books
 from tests.retrieval.query.conftest import MODEL
 
@@ -54,11 +56,13 @@ def test_a_corrected_price_changes_answers_and_figures_alike(answered):
 
 
 def test_a_price_that_is_taken_back_is_unknown_and_not_free(answered):
+    counter = fleet_sums().cost_usd
     remove_price(tenant=answered, model=MODEL, actor=None)
     said = replay(answered)
     assert (Decimal(said["after_usd"]), said["unknown_after"]) == (0, 3)
     sums = sums_of(answered)
     assert (sums.cost_usd, sums.unpriced, sums.cost_per_1000) == (0, 3, None)
+    assert fleet_sums().cost_usd == counter > 0, "Prometheus would take less for a restart"
     assert sum(row.unpriced for row in DailySpending.objects.filter(tenant_id=answered.pk)) == 3
     set_price(tenant=answered, model=MODEL, input_usd=0, output_usd=0, actor=None)
     replay(answered)
@@ -99,3 +103,55 @@ def test_each_call_keeps_the_price_and_its_date(itemised):
     today = timezone.now().date().isoformat()
     assert {call["price"]["as_of"] for call in calls} == {today}
     assert {call["price"]["source"] for call in calls} == {"tenant"}
+
+
+def test_the_table_of_costs_names_the_prices_in_force_and_since_when(itemised):
+    tenant, _ = itemised
+    now = timezone.now()
+    board = tenant_dashboard(tenant, named("24h", now=now, timezone="UTC"), compare=False)
+    prices = {row.component: row.prices for row in board.costs.rows}
+    assert {len(prices[name]) for name in COST_COMPONENTS} == {1}
+    told = str(prices["rerank"][0])
+    assert told == f"rerank: $1 a thousand calls, set for this tenant on {now.date()}"
+
+
+def test_what_every_cache_saved_follows_a_corrected_price(itemised):
+    tenant, _ = itemised
+    question = "How long does it take until a password is reset?"
+    kept = {"cache": False, "llm_cache": True}
+    _, again = ask_all(tenant, [question] * 2, **kept)
+    assert again["cache"] == "llm"
+    before = {name: Decimal(str(amount)) for name, amount in again["saved"].items()}
+    assert set(before) >= {"cache", "embedding"}
+    set_price(tenant=tenant, model=MODEL, input_usd=2000, output_usd=4000, actor=None)
+    set_price(tenant=tenant, model=tenant.embedding_model, input_usd="0.2", actor=None)
+    said = replay(tenant)
+    assert (said["left"], said["unknown_after"]) == ({}, 0)
+    with tenant_context(tenant):
+        saved = QueryTrace.objects.get(pk=again["id"]).saved
+    assert {name: Decimal(saved[name]) / before[name] for name in ("cache", "embedding")} == {
+        "cache": 2, "embedding": 2,
+    }  # fmt: skip
+    assert replay(tenant)["changed"] == 0
+
+
+def test_a_saving_whose_tokens_were_not_stored_stays_and_is_counted(itemised):
+    tenant, _ = itemised
+    with tenant_context(tenant):
+        trace = QueryTrace.objects.filter(cache="llm").latest("created_at")
+        trace.spans = [{"kind": "cache", "what": "llm", "hit": True, "start_ms": 0}]
+        trace.save(update_fields=["spans"])
+    saved = trace.saved
+    set_price(tenant=tenant, model=MODEL, input_usd=3000, output_usd=6000, actor=None)
+    assert replay(tenant)["left"] == {"reply_tokens": 1, "vector_tokens": 1}
+    with tenant_context(tenant):
+        assert QueryTrace.objects.get(pk=trace.pk).saved == saved
+
+
+def test_an_answer_that_broke_off_at_an_unknown_price_is_not_taken_for_free(itemised):
+    tenant, _ = itemised
+    before = sums_of(tenant)
+    assert ask_all(tenant, ["Who resets a password that broke?"], model="mock-drop-3") == [None]
+    roll_up_all()
+    after = sums_of(tenant)
+    assert (after.errors - before.errors, after.unpriced - before.unpriced) == (1, 1)

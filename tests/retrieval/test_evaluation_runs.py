@@ -9,20 +9,22 @@ import pytest
 from django.utils import timezone
 
 from monitoring.models import DailySpending, DailyUsage
+from monitoring.replay import replay_prices
 from monitoring.rollups import roll_up
 from ragadmin.errors import Conflict
 from retrieval.evaluation import nightly, work
-from retrieval.evaluation.runs import cancel_run
+from retrieval.evaluation.runs import baseline_of, cancel_run, last_verdicts
 from retrieval.evaluation.tasks import dispatch_evaluations
 from retrieval.evaluation.work import run_next
 from retrieval.indexing import reindex
 from retrieval.indexing.index import index_next_batch
 from retrieval.models import Evaluation, GoldenQuestion, QueryTrace
-from retrieval.services.golden import add_golden_question
+from retrieval.services.golden import add_golden_question, update_golden_question
 from retrieval.services.golden_nights import set_nights
 from retrieval.services.reindex import start_reindex
 from tenants.context import tenant_context
 from tenants.models import Budget, BudgetPeriod, EvaluationJob, ModelPrice, Tenant
+from tenants.prices import set_price
 from tests.retrieval.golden import (
     PASSWORDS,
     QUESTIONS,
@@ -94,6 +96,11 @@ def test_what_it_cost_is_on_the_run_and_booked_in_the_budget(tenant):
             "questions", flat=True
         )
         assert not any(questions), "they are nobody's questions"
+        set_price(tenant=tenant, model="search", unit="calls", input_usd=2, actor=None)
+        found = replay_prices(tenant)
+        assert (found.evaluations, found.apart.changed, found.left) == (1, 3, {})
+        assert spent.get().cost_usd == Decimal("0.006")
+        assert Decimal(read(tenant, run).summary["cost_usd"]) == Decimal("0.006")
     finally:
         budget.delete()
         price.delete()
@@ -118,6 +125,14 @@ def test_a_question_that_cannot_be_asked_does_not_end_the_run(tenant):
         None, None, "level_gone",
     ]  # fmt: skip
     assert (run.summary["errors"], run.summary["right"]) == (1, 2)
+    with tenant_context(tenant):
+        GoldenQuestion.objects.update(access_levels=["gone"])
+    last = evaluate(tenant)
+    with tenant_context(tenant):
+        assert (last.status, last.summary["errors"]) == ("failed", 3), "nothing was measured"
+        assert "access level gone" in last.error
+        assert baseline_of(last) is None
+        assert True in last_verdicts().values(), "they are of the run before"
 
 
 def test_a_killed_workers_run_goes_on_where_it_was(tenant, monkeypatch):
@@ -191,6 +206,23 @@ def test_adding_a_question_sets_the_night_and_the_night_is_begun_once(tenant):
         assert [run.trigger for run in Evaluation.objects.all()] == ["nightly"]
     tenant.refresh_from_db()
     assert tenant.evaluation_due_at > timezone.now()
+
+
+def test_a_question_that_is_asked_again_after_a_pause_sets_the_night(tenant):
+    with tenant_context(tenant):
+        ids = list(GoldenQuestion.objects.values_list("id", flat=True))
+        GoldenQuestion.objects.update(is_active=False)
+    Tenant.objects.filter(pk=tenant.pk).update(evaluation_due_at=timezone.now())
+    dispatch_evaluations()
+    tenant.refresh_from_db()
+    assert tenant.evaluation_due_at is None, "there is nothing to ask"
+    with tenant_context(tenant):
+        levels = tenant.access_levels
+        update_golden_question(
+            question_id=ids[0], changes={"is_active": True}, allowed_levels=levels
+        )
+    tenant.refresh_from_db()
+    assert tenant.evaluation_due_at
 
 
 def test_a_tenant_that_wants_no_nights_has_none(tenant):

@@ -130,6 +130,7 @@ def test_an_unknown_cost_is_told_apart_from_a_free_and_an_unused_one(show):
         "details/",
         cost_usd={"embedding": 0, "rerank": 0, "generation": None},
         total_cost_usd=None,
+        calls=[{"kind": "generation", "cost_usd": None}],
         spans=[{"kind": "embed", "start_ms": 0.0, "duration_ms": 1.0}],
     )
     assert "price unknown" in page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from importlib import import_module
 from types import SimpleNamespace
 
@@ -86,6 +87,10 @@ def test_the_api_leads_to_the_next_page_and_says_no_count_of_more_than_a_thousan
     assert len(set(seen)) == len(seen) == 501
     refused = browser.get("/api/v1/answers/?page_size=0", HTTP_X_RAGADMIN_TENANT=tenant.slug)
     assert refused.json()["error"]["extra"] == {"field": "page_size"}
+    huge = browser.get(
+        f"/api/v1/answers/?page_size={'9' * 5_000}", HTTP_X_RAGADMIN_TENANT=tenant.slug
+    )
+    assert huge.status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -96,6 +101,7 @@ def test_the_api_leads_to_the_next_page_and_says_no_count_of_more_than_a_thousan
         ({"model": "rare"}, "trace_of_model"),
         ({"cache": "llm"}, "trace_cached"),
         ({"rating": "down"}, "trace_remarkable"),
+        ({"rating": "any"}, "trace_remarkable"),
         ({"error": "any"}, "trace_remarkable"),
         ({"abstained": "yes"}, "trace_remarkable"),
         ({"simulated": "yes"}, "trace_remarkable"),
@@ -208,6 +214,18 @@ def test_calls_are_priced_at_their_spans_and_an_unknown_price_is_not_free(tenant
     assert [str(bar["cost_usd"]) for bar in answer.context["bars"]] == ["0.25", "None"]
     assert "cost unknown" in answer.content.decode()
     assert "a-digest" not in answer.content.decode()
+
+
+def test_figures_take_an_unknown_price_for_unknown_and_count_what_is_known(tenant):
+    calls = [{"kind": "embedding", "cost_usd": "0.25"}, {"kind": "generation", "cost_usd": None}]
+    for status in ("succeeded", "cancelled", "failed", "running"):
+        make_trace(tenant, status=status, calls=calls)
+    make_trace(tenant, total_cost_usd=1)
+    with tenant_context(tenant):
+        figures, _ = read_figures(QueryTrace.objects.all())
+    assert (figures.cost_usd, figures.unpriced) == (Decimal("1.75"), 3), (
+        "one that failed was paid for too"
+    )
 
 
 def test_an_admin_makes_a_trace_a_golden_question_once_and_a_member_does_not(tenant):

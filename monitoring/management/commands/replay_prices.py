@@ -4,12 +4,22 @@ from typing import TYPE_CHECKING, Any
 
 from monitoring.management.tenants import add_range, find_tenants
 from monitoring.replay import Replay, replay_prices
+from monitoring.replay_apart import NO_ANSWER_CALLS, NO_TRACE
+from monitoring.replay_savings import NO_MAKER, NO_REPLY_TOKENS, NO_VECTOR_TOKENS
 from ragadmin.management.base import RagadminCommand
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
     from tenants.models import Tenant
+
+LEFT = {
+    NO_REPLY_TOKENS: "savings by a model's kept reply: its tokens were not stored then",
+    NO_VECTOR_TOKENS: "savings by a kept vector: its tokens were not stored then",
+    NO_MAKER: "savings by a kept answer: the trace of the answer that was kept is gone",
+    NO_TRACE: "answers in the books: their traces are gone",
+    NO_ANSWER_CALLS: "results of evaluations: which calls made the answer was not stored then",
+}
 
 
 class Command(RagadminCommand):
@@ -42,13 +52,17 @@ class Command(RagadminCommand):
             f"{replay.before_usd} -> {replay.after_usd} US dollars, "
             f"{replay.unknown_before} -> {replay.unknown_after} with an unknown price"
         )
-        if replay.kept_savings:
+        apart = replay.apart
+        if apart.rows:
             self.stdout.write(
-                f"  what the cache saved stays as it is for {replay.kept_savings} answers"
+                f"  beside the answers: {apart.changed} of {apart.rows} rows and {replay.evaluations} "
+                f"evaluations {verb}; {apart.before_usd} -> {apart.after_usd} US dollars"
             )
-        if replay.rebuilt and replay.rebuilt.kept_days:
+        for reason, count in replay.left.items():
+            self.stdout.write(f"  left as they are, {count} {LEFT[reason]}")
+        if replay.kept_days:
             self.stdout.write(
-                f"  {len(replay.rebuilt.kept_days)} days stay as they are: their metrics were dropped"
+                f"  left as they are, {len(replay.kept_days)} days: their metrics were dropped"
             )
 
 
@@ -61,6 +75,13 @@ def _as_json(tenant: Tenant, replay: Replay) -> dict[str, Any]:
         "after_usd": str(replay.after_usd),
         "unknown_before": replay.unknown_before,
         "unknown_after": replay.unknown_after,
-        "kept_savings": replay.kept_savings,
-        "kept_days": replay.rebuilt.kept_days if replay.rebuilt else [],
+        "apart": {
+            "rows": replay.apart.rows,
+            "changed": replay.apart.changed,
+            "before_usd": str(replay.apart.before_usd),
+            "after_usd": str(replay.apart.after_usd),
+        },
+        "evaluations": replay.evaluations,
+        "left": dict(replay.left),
+        "kept_days": replay.kept_days,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import httpx
 import pytest
 
 from ragadmin.errors import ProviderError
@@ -157,3 +158,15 @@ def test_a_breaker_takes_the_limit_that_it_was_told():
     one.note_failure(failure(upstream_status=429, retry_after=25.0), 100.0)
     assert not one.admits(124.0)
     assert one.admits(125.0)
+
+
+async def test_a_model_that_counts_tokens_and_says_nothing_is_paid_all_the_same(caller, mock_url):
+    done = await answered(every_tier(caller, mock_url, "mock-0-0-0 mock-0-9-0"))
+    assert done["model"] == "mock-0-9-0"
+    told = {call["model"]: (call["input_tokens"], call["output_tokens"]) for call in done["calls"]}
+    async with httpx.AsyncClient() as client:
+        billed = (await client.get(f"{mock_url}/mock/stats")).json()["billed"]
+    assert told == {
+        model: (each["prompt_tokens"], each["completion_tokens"]) for model, each in billed.items()
+    }
+    assert len(told) == 2

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -8,6 +9,10 @@ from ragadmin.errors import TenantNotSet
 from retrieval.query.embed import embed_question
 from retrieval.query.request import SearchRequest
 from retrieval.query.retrieve import find
+from retrieval.query.searching import search_documents
+from tenants.config import PriceOverride
+from tenants.pool import tenant_transaction
+from tests.retrieval.query.asking import changed
 
 pytestmark = pytest.mark.usefixtures("loop_resources")
 
@@ -58,3 +63,15 @@ async def test_no_tenant_is_an_error(caller):
     vector = await embed_question(caller, "anything")
     with pytest.raises(TenantNotSet):
         await find(replace(caller, tenant=None), SearchRequest("anything"), vector)
+
+
+async def test_a_search_that_is_paid_for_is_in_the_books_and_no_question(caller):
+    price = PriceOverride("search", "calls", Decimal(2), Decimal(0))
+    await search_documents(changed(caller, prices=(price,)), SearchRequest("Who is paid?"))
+    async with tenant_transaction(caller.tenant) as connection:
+        query = (
+            "SELECT entry, questions, calls FROM public.monitoring_querymetric WHERE tenant_id = %s"
+        )
+        rows = await (await connection.execute(query, [caller.tenant.id])).fetchall()
+    assert [(row["entry"], row["questions"]) for row in rows] == [("lookup", 0)]
+    assert [call["cost_usd"] for call in rows[0]["calls"]] == ["0.002"]

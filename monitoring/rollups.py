@@ -64,6 +64,8 @@ OF_LEDGER = "SELECT q.*, 1 AS sign FROM public.monitoring_querymetric q WHERE {c
 FETCHED = 25_000
 # Else a batch is sorted on disk.
 WORK_MEMORY = "64MB"
+# A timeout that is meant for people's requests would end the same long batch again and again.
+SETTINGS = "SELECT set_config('work_mem', %s, true), set_config('statement_timeout', '0', true)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def roll_up(limit: int = LIMIT) -> int:
 
 def _roll_up(limit: int, *, leave_out: bool = False) -> int:
     with transaction.atomic(), transaction.get_connection().cursor() as cursor:
-        cursor.execute("SELECT set_config('work_mem', %s, true)", [WORK_MEMORY])
+        cursor.execute(SETTINGS, [WORK_MEMORY])
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s, 0)", [ROLLUP_LOCK])
         if cursor.fetchone() != (True,):
             return 0
@@ -129,6 +131,7 @@ def catch_up(longest_seconds: float) -> int:
 
 def hold_alone(cursor: CursorWrapper) -> State:
     """Waits until nobody else counts, and keeps others from it until the transaction ends."""
+    cursor.execute(SETTINGS, [WORK_MEMORY])
     cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", [ROLLUP_LOCK])
     return _read_state(cursor)
 

@@ -237,10 +237,11 @@ def _undelivered(tenant: Tenant | None) -> Counter[str]:
 
 def _links(day: Day, now: datetime) -> dict[str, Any]:
     is_last = day.date >= today(day.tenant, now)
+    is_first = day.period.start <= figures_began_at(day.tenant, now)
     return {
         "day": day,
         "tenant": day.tenant,
-        "previous_day": day.before.date,
+        "previous_day": None if is_first else day.before.date,
         "next_day": None if is_last else day.date + timedelta(days=1),
     }
 

@@ -6,6 +6,7 @@ import pytest
 
 from retrieval.evaluation.ask import Trial, ask_all
 from retrieval.evaluation.judge import has_abstained
+from retrieval.evaluation.summary import sum_up
 from retrieval.models import GoldenQuestion
 from retrieval.query.run import Outcome
 from retrieval.types import Citation, RouteDecision
@@ -25,10 +26,12 @@ def golden(**values):
 
 async def test_what_is_kept_is_not_served_and_nothing_is_traced(asker, mock_url):
     kept = changed(asker, query={"llm_cache": True})
-    await answered(kept)
+    await ask_all(Trial(kept), [golden()])
     before = len(await sent_to(mock_url))
+    await answered(kept)
+    assert len(await sent_to(mock_url)) == before + 1, "nobody gets what a golden question got"
     (result,) = await ask_all(Trial(kept), [golden()])
-    assert len(await sent_to(mock_url)) == before + 1
+    assert len(await sent_to(mock_url)) == before + 2
     assert result["error"] is None
     assert (result["rank"], result["model"]) == (1, asker.tenant.endpoint.small_model)
     assert float(result["cost_usd"]) > 0
@@ -45,6 +48,8 @@ async def test_a_model_that_fails_is_an_error_of_its_question_and_of_no_other(as
 async def test_an_unknown_price_is_unknown_and_not_free(asker):
     (result,) = await ask_all(Trial(changed(asker, prices=())), [golden()])
     assert result["cost_usd"] is None
+    summary = sum_up([result])
+    assert (summary["cost_usd"], summary["unpriced"]) == (None, 1)
 
 
 @pytest.mark.parametrize(

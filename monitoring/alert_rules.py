@@ -33,6 +33,7 @@ SHORTEST_WINDOW, LONGEST_WINDOW = 5, 24 * 60
 LONGEST_RENOTIFY = 7 * 24 * 60
 LONGEST_MUTE = 30 * 24 * 60
 MOST_COUNTED = 1_000_000
+NOT_HERE = "There is no alert rule with this id that can be changed here."
 FIELDS = (
     "name", "metric", "window_minutes", "comparison", "warning_threshold", "alert_threshold",
     "minimum_count", "no_data", "renotify_minutes", "each_tenant", "is_enabled",
@@ -59,7 +60,7 @@ def find_rule(owner: Tenant | None, rule_id: UUID, *, own: bool = True) -> Alert
     """`own`: one that may be changed here, which for operators is any. Raises NotFound."""
     rule = rules_of(owner).filter(pk=rule_id).first()
     if rule is None or (own and owner is not None and rule.tenant_id != owner.pk):
-        raise NotFound("There is no alert rule with this id that can be changed here.")
+        raise NotFound(NOT_HERE)
     return rule
 
 
@@ -85,6 +86,7 @@ def save_rule(
     rule: AlertRule | None = None,
 ) -> AlertRule:
     """Raises InvalidRequest, Conflict for one too many."""
+    keep_watch_away()
     built = build_rule(owner, values, rule)
     notifiers = _own_notifiers(built.tenant, values.get("notifiers"))
     if rule is None:
@@ -112,6 +114,7 @@ def set_enabled(rule: AlertRule, *, is_enabled: bool, actor: Actor) -> int:
     if rule.is_enabled == is_enabled:
         return 0
     with transaction.atomic():
+        keep_watch_away()
         rule.is_enabled = is_enabled
         rule.save(update_fields=["is_enabled", "updated_at"])
         _record("enabled" if is_enabled else "disabled", rule, actor)
@@ -173,8 +176,10 @@ def _mute_for(rule: AlertRule, owner: Tenant, until: Any) -> None:
 
 
 def _copy(rule: AlertRule) -> AlertRule:
-    """Another object of the same row."""
-    copied = AlertRule.objects.select_related("tenant").get(pk=rule.pk)
+    """Another object of the same row. Raises NotFound for one that was deleted meanwhile."""
+    copied = AlertRule.objects.select_related("tenant").filter(pk=rule.pk).first()
+    if copied is None:
+        raise NotFound(NOT_HERE)
     copied.tenant = rule.tenant
     return copied
 

@@ -54,14 +54,15 @@ def forget_old_alerts(now: datetime) -> None:
 
 
 def end_alerts(rule: AlertRule, reason: str) -> int:
-    """Nobody looks at them any more, so they are over, and nobody is told. How many."""
-    keep_watch_away()
+    """Nobody looks at them any more, so they are over, and nobody is told. How many. With the watch
+    kept away."""
     still_open = Alert.objects.filter(rule=rule, resolved_at=None)
     return still_open.update(resolved_at=timezone.now(), ended_by=reason)
 
 
 def keep_watch_away() -> None:
-    """Until the end of the transaction: what is changed now, the watch would write back."""
+    """Until the end of the transaction: what is changed now, the watch would write back. Before any row
+    is changed, so that no two wait for each other."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", [WATCH_LOCK])
 

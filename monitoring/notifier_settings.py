@@ -100,6 +100,8 @@ def renew_secret(notifier: Notifier, *, actor: Actor) -> str:
 def delete_notifier(notifier: Notifier, *, actor: Actor) -> int:
     """With the messages that wait for it: how many those were."""
     with transaction.atomic():
+        # Whoever stores a message for it comes before or after.
+        list(Notifier.objects.select_for_update().filter(pk=notifier.pk))
         waiting = Notification.objects.filter(
             notifier=notifier, status=Notification.Status.WAITING
         ).count()

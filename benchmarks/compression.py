@@ -34,9 +34,9 @@ def main() -> None:
         measure()
 
 
-def golden_questions() -> list[tuple[str, str]]:
+def golden_questions(path: Path = QUESTIONS) -> list[tuple[str, str]]:
     """Each question with a piece of the sentence that answers it, its words alone."""
-    lines = QUESTIONS.read_text().splitlines()
+    lines = path.read_text().splitlines()
     pairs = [line.rsplit(" | ", 1) for line in lines if line and not line.startswith("#")]
     return [(question.strip(), folded(answer)) for question, answer in pairs]
 

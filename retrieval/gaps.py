@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import structlog
+from django.db.models import Q
 from django.utils import timezone
 
 from ragadmin.errors import RagadminError
 from retrieval.background import run_alone
 from retrieval.models import Feedback, QueryTrace
+from retrieval.query.context import notes_of
 from retrieval.query.embed import embed_texts
+from retrieval.query.paid_apart import paid_apart
 from tenants.access import tenant_config
 from tenants.config import Caller
 from tenants.context import tenant_context
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -37,9 +40,13 @@ USUAL_DAYS = 30
 # Cosine from which two questions want the same document. Other wordings of one lie above 0.7, other
 # subjects of one field below 0.5.
 SAME_SUBJECT = 0.6
+# From which a question is like one that somebody decided not to write about. Nearer than a group: what
+# is only near must not be hidden with it.
+LIKE_IGNORED = 0.7
+REMEMBERED = timedelta(days=365)
 COLUMNS = (
     "id", "question", "standalone_question", "asked_by", "created_at", "is_simulated", "gap_ignored",
-    "abstained",
+    "abstained", "access_levels",
 )  # fmt: skip
 SETTLED = (Feedback.Status.FIXED, Feedback.Status.DISMISSED)
 
@@ -93,11 +100,6 @@ class Gap:
         return max(each.asked_at for each in self.questions)
 
     @property
-    def is_ignored(self) -> bool:
-        """With whoever asks the like from now on."""
-        return any(each.is_ignored for each in self.questions)
-
-    @property
     def examples(self) -> list[Unanswered]:
         """Other wordings than the title."""
         seen = {_plain(self.title)}
@@ -121,68 +123,122 @@ def documents_to_write(
     with_simulated: bool = True,
     is_ignored: bool = False,
     limit: int = MOST_GAPS,
+    levels: Collection[str] | None = None,
 ) -> list[Gap]:
     """What was asked in [start, end), by default in the last 30 days, and no document answers: the
-    answer said so, or was rated down and diagnosed so. Most asked first.
+    answer said so, or was rated down and diagnosed so. Most asked first. `is_ignored`: instead, what
+    somebody decided not to write about in the last year, and the like of that period. `levels`: of the
+    reader, who is shown a follow-up as it was asked if the asker could read more.
 
     No tenant may be in force. Without the embedder only like words are grouped.
     """
-    start = start or timezone.now() - timedelta(days=USUAL_DAYS)
+    end = end or timezone.now()
+    start = start or end - timedelta(days=USUAL_DAYS)
     with tenant_context(tenant):
-        questions = _read(start, end or timezone.now(), with_simulated=with_simulated)
-    gaps = [Gap(tuple(questions[n] for n in group)) for group in _groups(tenant, questions)]
-    wanted = [gap for gap in gaps if gap.is_ignored == is_ignored]
-    return sorted(wanted, key=lambda gap: (-gap.count, -gap.last_asked_at.timestamp()))[:limit]
+        asked = _read(start, end, levels, with_simulated=with_simulated)
+        decided = _read_ignored(levels)
+    questions = _newest_first({each.trace_id: each for each in (*decided, *asked)}.values())
+    vectors = _vectors(tenant, questions)
+    hidden = _ignored(questions, vectors)
+    places = [
+        n
+        for n, each in enumerate(questions)
+        if hidden[n] == is_ignored and (with_simulated or not each.is_simulated)
+    ]
+    gaps = [
+        Gap(tuple(questions[places[n]] for n in group))
+        for group in group_by_meaning(vectors[places])
+    ]
+    return sorted(gaps, key=lambda gap: (-gap.count, -gap.last_asked_at.timestamp()))[:limit]
 
 
-def _read(start: datetime, end: datetime, *, with_simulated: bool) -> list[Unanswered]:
+def _read(
+    start: datetime, end: datetime, levels: Collection[str] | None, *, with_simulated: bool
+) -> list[Unanswered]:
     """The newest first. Two queries, each along its own index."""
     asked = QueryTrace.objects.filter(created_at__gte=start, created_at__lt=end)
     if not with_simulated:
         asked = asked.filter(is_simulated=False)
-    down = Feedback.objects.filter(
-        rating=Feedback.Rating.DOWN,
-        diagnosis=Feedback.Diagnosis.NOT_IN_CORPUS,
-        created_at__gte=start,
-    ).exclude(status__in=SETTLED)
-    newest = down.order_by("-created_at").values_list("trace_id", flat=True)[:MOST_QUESTIONS]
-    rated = set(newest)
+    newest = _rated_down().filter(created_at__gte=start).order_by("-created_at")
+    rated = set(newest.values_list("trace_id", flat=True)[:MOST_QUESTIONS])
     abstained = asked.filter(abstained=True).exclude(feedback__status__in=SETTLED)
     rows = {row["id"]: row for row in _newest(abstained)}
     rows |= {row["id"]: row for row in _newest(asked.filter(id__in=rated))}
-    ordered = sorted(rows.values(), key=lambda row: row["created_at"], reverse=True)
-    return [
-        Unanswered(
-            trace_id=row["id"],
-            question=row["standalone_question"] or row["question"],
-            asked_by=row["asked_by"],
-            asked_at=row["created_at"],
-            is_simulated=row["is_simulated"],
-            is_ignored=row["gap_ignored"],
-            is_rated_down=row["id"] in rated,
-            is_abstained=row["abstained"],
-        )
-        for row in ordered[:MOST_QUESTIONS]
-    ]
+    found = [_unanswered(row, levels, is_rated_down=key in rated) for key, row in rows.items()]
+    return _newest_first(found)[:MOST_QUESTIONS]
+
+
+def _read_ignored(levels: Collection[str] | None) -> list[Unanswered]:
+    """What was decided about earlier questions holds for those of any period. Each kind along its index."""
+    year = QueryTrace.objects.filter(created_at__gte=timezone.now() - REMEMBERED, gap_ignored=True)
+    kinds = (Q(abstained=True), Q(rating=Feedback.Rating.DOWN))
+    rows = {row["id"]: row for kind in kinds for row in _newest(year.filter(kind))}
+    return [_unanswered(row, levels, is_rated_down=False) for row in rows.values()]
+
+
+def _newest_first(questions: Iterable[Unanswered]) -> list[Unanswered]:
+    return sorted(questions, key=lambda each: (each.asked_at, each.trace_id), reverse=True)
+
+
+def _rated_down() -> QuerySet[Feedback]:
+    """And so far nothing was done about it."""
+    down = Feedback.objects.filter(
+        rating=Feedback.Rating.DOWN, diagnosis=Feedback.Diagnosis.NOT_IN_CORPUS
+    )
+    return down.exclude(status__in=SETTLED)
+
+
+def _unanswered(
+    row: dict[str, Any], levels: Collection[str] | None, *, is_rated_down: bool
+) -> Unanswered:
+    may_read_all = levels is None or set(row["access_levels"]) <= set(levels)
+    return Unanswered(
+        trace_id=row["id"],
+        question=(may_read_all and row["standalone_question"]) or row["question"],
+        asked_by=row["asked_by"],
+        asked_at=row["created_at"],
+        is_simulated=row["is_simulated"],
+        is_ignored=row["gap_ignored"],
+        is_rated_down=is_rated_down,
+        is_abstained=row["abstained"],
+    )
 
 
 def _newest(traces: QuerySet[QueryTrace]) -> Iterable[dict[str, Any]]:
     return traces.order_by("-created_at").values(*COLUMNS)[:MOST_QUESTIONS]
 
 
-def _groups(tenant: Tenant, questions: Sequence[Unanswered]) -> list[list[int]]:
-    if not questions:
-        return []
+def _vectors(tenant: Tenant, questions: Sequence[Unanswered]) -> np.ndarray:
+    """A row of unit length for each; without the embedder, the same for the same words and at right
+    angles to all others."""
     wordings = list(dict.fromkeys(each.question for each in questions))
+    if not wordings:
+        return np.zeros((0, 1), np.float32)
     config = tenant_config(tenant)
     caller = Caller(config, config.access_levels, frozenset({"query"}), "documents to write")
     try:
-        vectors = run_alone(embed_texts(caller, wordings))
+        vectors = run_alone(_embed(caller, wordings))
     except RagadminError as error:
         log.warning("grouped_by_words_alone", tenant=tenant.slug, reason=error.code)
-        return _same_words(questions)
+        plain = list(dict.fromkeys(map(_plain, wordings)))
+        vectors = np.eye(len(plain), dtype=np.float32)[[plain.index(_plain(w)) for w in wordings]]
     place = {wording: n for n, wording in enumerate(wordings)}
-    return group_by_meaning(vectors[[place[each.question] for each in questions]])
+    return vectors[[place[each.question] for each in questions]]
+
+
+async def _embed(caller: Caller, wordings: Sequence[str]) -> np.ndarray:
+    async with paid_apart(caller, "diagnosis") as run:
+        return await embed_texts(caller, wordings, notes_of(run))
+
+
+def _ignored(questions: Sequence[Unanswered], vectors: np.ndarray) -> list[bool]:
+    """Whether somebody decided so of it, or of one that is like it: of each question by itself, so
+    that one that is ignored hides no group that grew around it."""
+    decided = np.array([each.is_ignored for each in questions], bool)
+    if not decided.any():
+        return [False] * len(questions)
+    likeness = (vectors @ vectors[decided].T).max(axis=1)
+    return (decided | (likeness >= LIKE_IGNORED)).tolist()
 
 
 def group_by_meaning(vectors: np.ndarray) -> list[list[int]]:
@@ -201,13 +257,6 @@ def group_by_meaning(vectors: np.ndarray) -> list[list[int]]:
         neighbours = neighbours - near[:, members].sum(axis=1)
         groups.append([centre, *(int(n) for n in members if n != centre)])
     return groups
-
-
-def _same_words(questions: Sequence[Unanswered]) -> list[list[int]]:
-    groups: dict[str, list[int]] = {}
-    for n, each in enumerate(questions):
-        groups.setdefault(_plain(each.question), []).append(n)
-    return list(groups.values())
 
 
 def _plain(question: str) -> str:

@@ -47,6 +47,10 @@ TITLES = {
     HIDDEN: "Documents you may not read",
     WAITING: "Not diagnosed yet",
 }
+# Of a diagnosis that no document answers, what was learnt from the documents of all levels.
+OF_ALL = ("evidence", "needed", "unknown", "read")
+# Evidence that is so little above what is needed is often that of a passage about the subject only.
+NEAR_THE_LIMIT = 0.2
 ROWS_OF_GROUP, ROWS_OF_ONE = 5, 50
 # Long, and not in the list.
 NOT_LISTED = (
@@ -93,6 +97,11 @@ class ReviewRow:
     @property
     def fix(self) -> str:
         return self.detail.get("fix", "")
+
+    @property
+    def is_near_the_limit(self) -> bool:
+        evidence, needed = self.detail.get("evidence", 0.0), self.detail.get("needed", 0.0)
+        return 0 < needed <= evidence < needed + NEAR_THE_LIMIT
 
     @property
     def is_waiting(self) -> bool:
@@ -217,15 +226,11 @@ def _nothing_found(feedback: Feedback, levels: frozenset[str]) -> dict[str, Any]
     passage came is for who may read all of them."""
     trace, detail = feedback.trace, feedback.diagnosis_detail
     may_read_all = levels >= set(current_tenant().access_levels)
-    figures = ("evidence", "needed") if may_read_all else ()
+    known = {name: detail[name] for name in OF_ALL if name in detail} if may_read_all else {}
     is_readable = levels >= set(trace.access_levels)
     question = (is_readable and trace.standalone_question) or trace.question
-    explanation, fix = to_be_written(question)
-    return {
-        **{name: detail[name] for name in figures if name in detail},
-        "explanation": explanation,
-        "fix": fix,
-    }
+    explanation, fix = to_be_written(question, known)
+    return {**known, "explanation": explanation, "fix": fix}
 
 
 def _is_changed(

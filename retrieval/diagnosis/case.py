@@ -82,7 +82,7 @@ def read_case(trace_id: UUID) -> Case | None:
         cache=trace.cache if entry else "none",
         asked_as=entry.question if entry and trace.cache == "semantic" else "",
         degraded=tuple(trace.degraded),
-        is_abstained=trace.abstained,
+        is_abstained=trace.abstained or _cites_nothing(trace),
         is_quoted=trace.model == extractive.MODEL,
         is_failed=trace.status != QueryTrace.Status.SUCCEEDED,
         was_compressed=(made or trace).saved_tokens > 0,
@@ -93,6 +93,12 @@ def read_case(trace_id: UUID) -> Case | None:
 def has_content(comment: str) -> bool:
     """Whether it names anything that could be searched for."""
     return len(frozenset(term_counts(comment)) - QUESTION_TERMS) >= FEWEST_CONTENT_WORDS
+
+
+def _cites_nothing(trace: QueryTrace) -> bool:
+    """As models are told to, where the passages hold no answer."""
+    is_written = trace.model not in ("", extractive.MODEL)
+    return is_written and bool(trace.hits) and not trace.citations
 
 
 def _entry(trace: QueryTrace) -> CacheEntry | None:

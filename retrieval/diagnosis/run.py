@@ -90,6 +90,9 @@ def _verdict(tenant: Tenant, config: TenantConfig, case: Case) -> tuple[Verdict,
     with tenant_context(tenant):
         versions = read_versions(case, evidence)
     verdict = judge(case, evidence, versions)
+    if verdict.diagnosis == Diagnosis.NOT_IN_CORPUS:
+        facts = {**verdict.facts, "unknown": list(evidence.unknown)}
+        verdict = replace(verdict, facts=facts)
     if verdict.diagnosis == Diagnosis.IGNORED and verdict.best and case.was_compressed:
         part = run_alone(part_left_out(config, case, evidence, verdict.best))
         if part:

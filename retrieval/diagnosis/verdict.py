@@ -24,6 +24,10 @@ AS_GOOD = 0.1
 # evidence.
 NEARLY_AS_GOOD = 0.25
 SOMETHING_MISSING = ("incomplete", "not_found")
+# A model that read the passage and cites nothing has looked as well: so much more evidence says that it
+# was wrong. Unless the rater knows that the documents say it.
+AGAINST_THE_MODEL = 0.2
+THEY_SAY_IT = "not_found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,9 @@ def judge(case: Case, evidence: Evidence, versions: dict[str, Version]) -> Verdi
     if stale := _stale(case, evidence, best, versions):
         return stale
     if _was_shown(case, evidence, best):
+        if _found_nothing_in(case, evidence, best):
+            needed = round(evidence.needed + AGAINST_THE_MODEL, 3)
+            return Verdict(Diagnosis.NOT_IN_CORPUS, None, {"read": True, "needed": needed})
         return Verdict(Diagnosis.IGNORED, best, _how_used(case, best))
     for place, row in enumerate(case.dropped, start=1):
         if row["chunk_id"] == best.chunk_id:
@@ -125,6 +132,13 @@ def _was_shown(case: Case, evidence: Evidence, best: Hit) -> bool:
     copies = [Fingerprint(hit) for hit in evidence.hits if hit.chunk_id in shown]
     mine = Fingerprint(best)
     return any(mine.is_copy_of(other) for other in copies)
+
+
+def _found_nothing_in(case: Case, evidence: Evidence, best: Hit) -> bool:
+    """The model, and it is more likely right than wrong. What it was shown in part tells nothing."""
+    is_read = case.is_abstained and not case.is_quoted and not case.was_compressed
+    enough = evidence.needed + AGAINST_THE_MODEL
+    return is_read and case.reason != THEY_SAY_IT and evidence.scores[best.chunk_id] < enough
 
 
 def _how_used(case: Case, best: Hit) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from retrieval.models import Feedback
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from retrieval.diagnosis.case import Case
     from retrieval.diagnosis.verdict import Verdict
@@ -55,7 +55,7 @@ def explain(verdict: Verdict, case: Case, tenant: TenantConfig) -> Words:
     """What happened and what to do, one or two sentences each. They may name the passage's path."""
     path = verdict.best.path if verdict.best else ""
     tell: dict[str, Callable[[], Words]] = {
-        Diagnosis.NOT_IN_CORPUS: lambda: to_be_written(case.question),
+        Diagnosis.NOT_IN_CORPUS: lambda: to_be_written(case.question, verdict.facts),
         Diagnosis.NOT_PERMITTED: lambda: _not_permitted(verdict, path),
         Diagnosis.STALE: lambda: (
             SINCE[verdict.facts["since"]].format(path=path),
@@ -72,11 +72,14 @@ def explain(verdict: Verdict, case: Case, tenant: TenantConfig) -> Words:
     return tell[verdict.diagnosis]()
 
 
-def to_be_written(question: str) -> Words:
-    return (
-        IN_GENERAL[Diagnosis.NOT_IN_CORPUS],
-        f"Write a document about “{_short(question)}”, or upload one that says it.",
-    )
+def to_be_written(question: str, facts: Mapping[str, Any]) -> Words:
+    said = [IN_GENERAL[Diagnosis.NOT_IN_CORPUS]]
+    if unknown := facts.get("unknown"):
+        said.append(f"No document has {', '.join(f'“{word}”' for word in unknown)}.")
+    if facts.get("read"):
+        said.append("The model was shown the nearest one and cites nothing of it.")
+    fix = f"Write a document about “{_short(question)}”, or upload one that says it."
+    return " ".join(said), fix
 
 
 def _not_permitted(verdict: Verdict, path: str) -> Words:
@@ -143,7 +146,7 @@ def _ignored(facts: dict[str, Any], path: str) -> Words:
         return _quoted(facts, path)
     if facts.get("abstained"):
         return (
-            f"The model was shown “{path}” and said that it holds no answer.",
+            f"The model was shown “{path}” and cites nothing of it.",
             "Read the passage: if it does not say it, write it there; if it does, try a larger model.",
         )
     if facts.get("cited"):

@@ -42,6 +42,7 @@ def show_gaps(request: TenantHttpRequest, slug: str) -> HttpResponse:
             start=timezone.now() - timedelta(days=days),
             with_simulated=not hides_demo,
             is_ignored=is_ignored,
+            levels=request.access_levels,
         )
         context |= {
             "is_counted": True,

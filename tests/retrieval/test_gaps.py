@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from uuid import uuid4
 
 import numpy as np
 import pytest
 from django.utils import timezone
 
+from monitoring.models import QueryMetric
 from retrieval.gaps import documents_to_write, group_by_meaning, ignore_questions
 from retrieval.models import Feedback, QueryTrace
 from retrieval.services.review import resolve
 from tenants.context import tenant_context
+from tenants.prices import remove_price, set_price
 from tenants.services import create_tenant
 from tests.retrieval.lost_answers import rated_down
 from tests.retrieval.pages import make_trace, sign_in
@@ -78,6 +81,28 @@ def test_an_ignored_gap_stays_away_with_the_like_and_can_be_brought_back(shop, u
     assert len(titles(shop)) == 1
 
 
+def test_what_is_ignored_is_remembered_beyond_the_period_and_hides_no_group_around_it(
+    shop, unanswered
+):
+    old = unanswered("Where can I park my car?")
+    with tenant_context(shop):
+        QueryTrace.objects.filter(pk=old.pk).update(
+            created_at=timezone.now() - timedelta(days=60), gap_ignored=True
+        )
+    unanswered("Where may I park the car?", is_simulated=True)
+    other = unanswered("Is there a garage where I can charge my electric car?")
+    assert titles(shop) == [[other.question]]
+    assert titles(shop, with_simulated=False) == [[other.question]]
+    (group,) = titles(shop, is_ignored=True)
+    assert group == ["Where may I park the car?", "Where can I park my car?"]
+
+
+def test_a_follow_up_is_shown_as_it_was_asked_to_who_may_read_less_than_the_asker(shop, unanswered):
+    unanswered("And then?", standalone_question="And after the layoffs?", access_levels=["secret"])
+    assert titles(shop, levels=["public"]) == [["And then?"]]
+    assert titles(shop, levels=["public", "secret"]) == [["And after the layoffs?"]]
+
+
 def test_demo_traffic_and_other_times_are_left_out_on_request(shop, unanswered):
     unanswered("Is there a sauna?", is_simulated=True)
     assert documents_to_write(shop)[0].simulated == 1
@@ -104,9 +129,26 @@ def test_the_page_groups_ignores_and_undoes(shop, unanswered):
         return owner.get(f"{address}{query}", headers=headers).content.decode()
 
     assert "are being grouped" in shown()
-    assert "Is there a sauna?" in shown(**{"HX-Request": "true", "HX-Target": "gaps"})
+    unanswered("Is there a sauna?")
+    listed = shown(**{"HX-Request": "true", "HX-Target": "gaps"})
+    assert "All 2 questions" in listed
+    assert f"/t/{shop.slug}/traces/{trace.pk}/" in listed
     owner.post(f"{address}ignore/", {"id": str(trace.pk), "ignored": "1"})
     assert "No document is missing" in shown("?now=1")
     assert "Is there a sauna?" in shown("?now=1&ignored=1")
     owner.post(f"{address}ignore/", {"id": ["x", str(trace.pk)], "ignored": "0"})
     assert "Is there a sauna?" in shown("?now=1")
+
+
+def test_vectors_that_are_paid_for_are_in_the_books(shop, unanswered):
+    unanswered("Which of the boats is the fastest?")
+    name = shop.embedding_model
+    set_price(tenant=shop, model=name, input_usd=1000, actor=None)
+    try:
+        documents_to_write(shop)
+    finally:
+        remove_price(tenant=shop, model=name, actor=None)
+    booked = QueryMetric.objects.get(tenant_id=shop.pk, entry="diagnosis")
+    (call,) = booked.calls
+    assert call["kind"] == "embedding"
+    assert Decimal(call["cost_usd"]) > 0

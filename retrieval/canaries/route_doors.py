@@ -136,7 +136,8 @@ def _tenant_door(section: str, route: Route) -> Door:
         f"{'API key' if route.is_api else 'browser session'} and the canary's ids.",
         probe=_probe(route),
         shows_own=_holds_documents(route),
-        every_pair=route.is_api,
+        # Each canary is somebody's target; who it is changes nothing about how a route looks for it.
+        every_pair=False,
     )
 
 

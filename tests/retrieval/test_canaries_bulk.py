@@ -12,6 +12,8 @@ def test_ids_in_bodies_open_nothing_and_a_planted_fault_is_found(monkeypatch):
     with assemble() as cast:
         assert cast.problems == {}
         foreign, within = list(cast.across_levels()), list(cast.within())
+        targets = {attempt.target.tenant.pk for attempt in foreign}
+        assert targets == {canary.tenant.pk for canary in cast.canaries}
         for probe in (change_many_by_api, change_many_by_page):
             for attempt in (*foreign, *within):
                 sight = probe(cast, attempt)

@@ -72,7 +72,8 @@ class Chart:
 
     Percentages run to 100 and similarity to 1. `labels` are the aware starts of the buckets, or
     names; `links` one address for each, or none at all. `previous` is the period before, bucket by
-    bucket. Raises ValueError where lengths or names do not fit.
+    bucket. `names_series`: the legend is shown for one series too. Raises ValueError where lengths
+    or names do not fit.
     """
 
     key: str
@@ -88,6 +89,7 @@ class Chart:
     previous: tuple[Series, ...] = ()
     headline: Headline | None = None
     note: str = ""
+    names_series: bool = False
     csv_url: str = ""
     empty_text: str = "Nothing was measured in this period."
     error: str = ""
@@ -203,6 +205,10 @@ class Chart:
             for one in self.before
         ]
         return (*now, *before)
+
+    @property
+    def has_legend(self) -> bool:
+        return self.names_series or len(self.legend) > 1
 
     def _in_short(self, one: Series) -> str:
         if self.kind == "hbar" or len(self.series) < 2 or one.latest is None:

@@ -88,7 +88,12 @@ def questions_by_model(figures: Figures) -> Chart:
         values = tuple(map(sum, zip(*rest, strict=True)))
         series.append(Series("others", OTHERS, values, "neutral-2"))
     return draw_chart(
-        figures, "questions-by-model", "Questions by model", "count", series=tuple(series)
+        figures,
+        "questions-by-model",
+        "Questions by model",
+        "count",
+        series=tuple(series),
+        names_series=True,
     )
 
 
@@ -136,6 +141,8 @@ def cache_hits(figures: Figures) -> Chart:
 
 
 def saved(figures: Figures) -> Chart:
+    sums = figures.usage.sums()
+    was_paid = sums.cost_usd or sums.unpriced
     return _bars(
         figures,
         "saved",
@@ -146,7 +153,9 @@ def saved(figures: Figures) -> Chart:
             for name, (label, role) in SAVED.items()
         ],
         note="Against the same answers without cache, with the large model, and uncompressed.",
-        empty_text="Nothing was saved in this period.",
+        empty_text="Nothing was saved in this period."
+        if was_paid
+        else "There was nothing to save: nothing was paid.",
     )
 
 

@@ -77,19 +77,32 @@ def read_page(
     before = query.get("before", "")
     if before:
         found = found.filter(older_than(read_cursor(before)))
-    rows = list(found.order_by(*NEWEST_FIRST)[: size + 1])
+    rows = _read_first(found, NEWEST_FIRST, size + 1)
     page = rows[:size]
     newer = str(Cursor.of(page[0])) if before and page else ""
     return TracePage(page, newer, str(Cursor.of(page[-1])) if len(rows) > size else "")
 
 
 def _newer(found: QuerySet[QueryTrace], cursor: Cursor, size: int) -> TracePage:
-    rows = list(found.filter(newer_than(cursor)).order_by(*OLDEST_FIRST)[: size + 1])
+    rows = _read_first(found.filter(newer_than(cursor)), OLDEST_FIRST, size + 1)
     page = rows[:size][::-1]
     if not page:
         return read_page(found, {}, size)
     newer = str(Cursor.of(page[0])) if len(rows) > size else ""
     return TracePage(page, newer, str(Cursor.of(page[-1])))
+
+
+def _read_first(
+    found: QuerySet[QueryTrace], order: tuple[str, ...], count: int
+) -> list[QueryTrace]:
+    ids = _first_ids(found, order)[:count]
+    return list(found.filter(pk__in=ids).order_by(*order)) if ids else []
+
+
+def _first_ids(found: QuerySet[QueryTrace], order: tuple[str, ...]) -> list[uuid.UUID]:
+    """Asked for a few of them, Postgres walks along the time, and to its end where there are not so
+    many. Asked for many, it looks up what is rare."""
+    return list(found.order_by(*order).values_list("pk", flat=True)[: MOST_COUNTED + 1])
 
 
 def older_than(cursor: Cursor) -> Q:
@@ -194,9 +207,9 @@ def neighbours(
 ) -> tuple[uuid.UUID | None, uuid.UUID | None]:
     """Ids of the next newer and the next older one."""
     here = Cursor.of(trace)
-    newer = found.filter(newer_than(here)).order_by(*OLDEST_FIRST)
-    older = found.filter(older_than(here)).order_by(*NEWEST_FIRST)
-    return newer.values_list("pk", flat=True).first(), older.values_list("pk", flat=True).first()
+    newer = _first_ids(found.filter(newer_than(here)), OLDEST_FIRST)
+    older = _first_ids(found.filter(older_than(here)), NEWEST_FIRST)
+    return next(iter(newer), None), next(iter(older), None)
 
 
 def offered_values(visible: QuerySet[QueryTrace]) -> dict[str, list[str]]:

@@ -23,6 +23,8 @@ UNIT_WORDS = {
     "similarity": "0 to 1",
     "seconds": "seconds",
 }
+# So that one bad answer at night wakes nobody. There is one budget, and there are few services.
+LEAST_ANSWERS = 10
 WINDOWS = (5, 15, 30, 60, 180, 360, 720, 1440)
 RENOTIFY = (60, 180, 360, 720, 1440, 10080)
 NO_DATA = (
@@ -56,8 +58,9 @@ class RuleForm(forms.Form):
     minimum_count = forms.IntegerField(
         label="Least count",
         min_value=0,
-        initial=10,
-        help_text="With fewer questions, ratings or whatever the metric counts, there is no data.",
+        required=False,
+        help_text="With fewer questions, ratings or whatever the metric counts, there is no data."
+        f" Empty: {LEAST_ANSWERS} for figures of answers, 1 for all others.",
     )
     no_data = forms.ChoiceField(label="Without data", choices=NO_DATA)
     renotify_minutes = forms.TypedChoiceField(
@@ -104,6 +107,9 @@ class RuleForm(forms.Form):
         for name in ("warning_threshold", "alert_threshold"):
             if values[name] is not None:
                 values[name] /= scale
+        if values["minimum_count"] is None:
+            is_of_answers = METRICS[values["metric"]].read is None
+            values["minimum_count"] = LEAST_ANSWERS if is_of_answers else 1
         if "scope" in values:
             values["each_tenant"] = values.pop("scope") == "each"
         return values

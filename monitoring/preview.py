@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Sum
 
 from monitoring import recent
-from monitoring.levels import Reading, State, step, worse
+from monitoring.levels import Reading, State, has_data, step, worse
 from monitoring.metrics import METRICS
 from monitoring.models import RecentUsage
 from monitoring.past_figures import PASTS
@@ -43,10 +43,7 @@ class Preview:
     points: list[tuple[datetime, Reading]] = field(default_factory=list)
     episodes: list[Episode] = field(default_factory=list)
     messages: int = 0
-
-    @property
-    def has_data(self) -> bool:
-        return any(reading.value is not None for _, reading in self.points)
+    has_data: bool = False
 
 
 def preview_rule(rule: AlertRule, now: datetime) -> list[Preview]:
@@ -78,6 +75,7 @@ def _walk(rule: AlertRule, tenant: Tenant | None, start: datetime, end: datetime
     preview, state = Preview(tenant), None
     for at, reading in _readings(rule, tenant, start, end):
         preview.points.append((at, reading))
+        preview.has_data = preview.has_data or has_data(rule, reading)
         state = _take(preview, rule, state, reading, at)
     return preview
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,15 @@ UNITS: dict[str, Unit] = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class WorstOfHours(Chart):
+    """Windows overlap, so that the sum of their figures means nothing."""
+
+    @property
+    def is_additive(self) -> bool:
+        return False
+
+
 def preview_chart(rule: AlertRule, preview: Preview, zone: str) -> Chart:
     metric = METRICS[rule.metric]
     hours = _worst_by_hour(rule, preview)
@@ -37,7 +47,7 @@ def preview_chart(rule: AlertRule, preview: Preview, zone: str) -> Chart:
     ):
         if threshold is not None:
             lines.append(Series(key, label, (threshold * scale,) * len(hours), role))
-    return Chart(
+    return WorstOfHours(
         key="preview",
         title=f"{metric.label}, the worst of each hour",
         unit=UNITS[metric.unit],

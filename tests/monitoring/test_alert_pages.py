@@ -86,11 +86,19 @@ def test_a_rule_on_what_has_no_past_says_why_it_cannot_be_tried(cast):
     form = FORM | {"scope": "fleet", "metric": "rollup_lag", "preview": "1"}
     page = cast.client("operator").post("/operator/alerts/rules/new/", form).content.decode()
     assert "Only the newest summing up is remembered." in page
-    page = cast.client("admin").post(
-        f"{base_of(cast.tenant)}rules/new/", FORM | {"metric": "budget_used", "preview": "1"}
-    )
-    assert "There is no data" in page.content.decode()
-    assert "Budgets of single keys" in page.content.decode()
+    client, new = cast.client("admin"), f"{base_of(cast.tenant)}rules/new/"
+    form = FORM | {"metric": "budget_used", "minimum_count": "5", "preview": "1"}
+    page = client.post(new, form).content.decode()
+    assert "There is never data of 5 budgets or more" in page
+    assert "Budgets of single keys" in page
+
+
+def test_a_least_count_that_is_left_empty_suits_the_metric(cast):
+    client, new = cast.client("admin"), f"{base_of(cast.tenant)}rules/new/"
+    for metric in ("budget_used", "error_rate"):
+        client.post(new, FORM | {"metric": metric, "minimum_count": ""})
+    rules = AlertRule.objects.filter(tenant=cast.tenant).values_list("metric", "minimum_count")
+    assert dict(rules) == {"budget_used": 1, "error_rate": 10}
 
 
 def test_a_rule_is_muted_disabled_and_deleted_with_what_it_opened(cast):

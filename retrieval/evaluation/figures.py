@@ -24,7 +24,10 @@ FIGURES: tuple[tuple[str, str, str, bool | None, str], ...] = (
     ("p50_first_token_ms", "First token, p50", "duration", False, ""),
     ("cost_usd", "Cost", "usd", False, "of all answers together"),
 )
-SMALLEST = {"share": 0.0005, "number": 0.0005, "duration": 0.5, "usd": 0.0}
+# Smaller changes are neither better nor worse: of shares and numbers as they are shown, of times and
+# costs as a share of what they were, because no two runs take the same.
+SMALLEST = {"share": 0.0005, "number": 0.0005}
+SLIGHT = {"duration": 0.1, "usd": 0.01}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,8 @@ def _figure(
         return Figure(name, label, kind, about, before, after)
     change = after - before
     verdict = ""
-    if abs(change) > SMALLEST[kind] and more is not None:
+    smallest = SMALLEST[kind] if kind in SMALLEST else SLIGHT[kind] * float(before)
+    if abs(float(change)) > smallest and more is not None:
         verdict = "better" if (change > 0) == more else "worse"
     return Figure(name, label, kind, about, before, after, change, verdict)
 

@@ -90,6 +90,8 @@ def test_by_the_hour_it_reads_hours(tenant, get):
     assert {p["start"]: p["questions"] for p in series if p["questions"]} == {
         this_hour().isoformat(): 6
     }
+    last_day = get(range="24h").json()["series"]
+    assert [p["questions"] for p in last_day] == [0] * 23 + [6], "not two whole days"
 
 
 def test_by_tenant_is_for_operators_and_names_each(tenant, get, operator_key):

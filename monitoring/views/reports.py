@@ -149,6 +149,7 @@ def _show(request: Any, tenant: Tenant | None, raw: str) -> HttpResponse:
         "undelivered": _undelivered(tenant).get(day.date.isoformat(), 0),
         "differences": differences(stored.figures, figures) if stored else [],
         "findings": _by_kind(figures["extra"].get("worst_questions", [])),
+        "are_forgotten": _are_forgotten(day, now),
         # Golden questions are asked, and cost, on days when nobody else asks.
         "is_empty": not (found.sums.questions or found.spending.rows),
         "tenant_rows": _tenant_rows(figures["extra"].get("tenants", [])),
@@ -225,6 +226,12 @@ def _sent(tenant: Tenant | None, days: list[Day]) -> dict[date, datetime | None]
         tenant=tenant, date__gte=days[-1].date, date__lte=days[0].date
     )
     return dict(rows.values_list("date", "sent_at"))
+
+
+def _are_forgotten(day: Day, now: datetime) -> bool:
+    """Whether questions of the day are deleted, so that none to look at says nothing."""
+    days = day.tenant.trace_days if day.tenant else None
+    return days is not None and day.period.start < now - timedelta(days)
 
 
 def _undelivered(tenant: Tenant | None) -> Counter[str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
-from monitoring.models import DailyReport, Notification, Notifier
-from monitoring.reports.days import today
+from monitoring.models import DailyReport, DailyUsage, Notification, Notifier
+from monitoring.reports.days import Day, today
+from tenants.models import Tenant
 from tenants.services import add_member
 from tests.monitoring.ledger import roll_up_all
 from tests.tenants.conftest import make_cast
@@ -72,6 +75,19 @@ def test_figures_that_changed_since_the_report_was_made_are_told(answered, peopl
     page = people.client("admin").get(f"/t/{answered.slug}/reports/{date}/").content.decode()
     assert "Questions: 4 then, 5 now" in page
     stored.delete()
+
+
+def test_a_day_whose_questions_are_forgotten_does_not_say_that_all_went_well(answered, people):
+    date = today(answered, timezone.now()) - timedelta(days=3)
+    row = DailyUsage.objects.create(
+        tenant_id=answered.pk, starts_at=Day(date, answered).period.start, model="m", questions=9
+    )
+    Tenant.objects.filter(pk=answered.pk).update(trace_days=2)
+    page = people.client("admin").get(f"/t/{answered.slug}/reports/{date}/").content.decode()
+    Tenant.objects.filter(pk=answered.pk).update(trace_days=None)
+    row.delete()
+    assert "kept for 2 days" in page
+    assert "None of them failed" not in page
 
 
 def test_a_mail_that_did_not_arrive_is_not_called_sent(answered, people):

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     Readings = Iterator[tuple[datetime, Reading]]
 
 HOUR = timedelta(hours=1)
+# Paid for and no part of any budget, because each plan of a sync says what it will cost.
+BESIDE_BUDGETS = "indexing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,12 @@ def _spent_by_hour(
     rows = HourlySpending.objects.filter(
         tenant_id=tenant.pk, starts_at__gte=began, starts_at__lt=end
     )
-    summed = rows.values("starts_at").annotate(usd=Sum("cost_usd")).order_by("-starts_at")
+    summed = (
+        rows.exclude(component=BESIDE_BUDGETS)
+        .values("starts_at")
+        .annotate(usd=Sum("cost_usd"))
+        .order_by("-starts_at")
+    )
     return list(summed.values_list("starts_at", "usd"))
 
 

@@ -119,10 +119,11 @@ def test_budgets_of_the_past_are_told_by_hours_in_the_day_of_the_tenants_zone(te
     for period, amount in (("day", 10), ("month", 100)):
         set_budget(tenant=tenant, period=period, amount_usd=amount, actor=None)
     # It is midnight there at 11:00; the first hour is of the day before.
-    for hours, usd in ((26, 9), (15, 5), (3, 4.5), (1, 1)):
+    spent = ((26, 9), (15, 5), (3, 4.5), (1, 1))
+    for component, hours, usd in (*(("generation", *one) for one in spent), ("indexing", 5, 90)):
         HourlySpending.objects.create(
             tenant_id=tenant.pk, starts_at=NOON - timedelta(hours=hours),
-            component="generation", provider="p", model="m", cost_usd=usd,
+            component=component, provider="p", model="m", cost_usd=usd,
         )  # fmt: skip
     rule = make_rule(tenant, metric="budget_used", alert_threshold=0.92, window_minutes=5)
     (preview,) = preview_rule(rule, NOON)

@@ -73,6 +73,9 @@ def _queries(rows: Sequence[TotalUsage], sums: Sums) -> Iterator[Metric]:
     for (model, hit), count in sorted(_by_model(rows).items()):
         asked.add_metric([model, hit], count)
     yield asked
+    yield CounterMetricFamily(
+        "rag_simulated_queries", "Questions that are demo traffic.", value=sums.simulated
+    )
     layers = CounterMetricFamily(
         "rag_cache_hits", "Answers from a layer of the cache.", labels=["layer"]
     )

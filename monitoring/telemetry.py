@@ -9,6 +9,7 @@ answer never waits for a collector, and a collector that is away costs nothing b
 from __future__ import annotations
 
 import atexit
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,8 @@ NAMES = frozenset({"model", "what", "skipped"})
 MS = 1_000_000  # nanoseconds
 # Whoever stops the process does not wait longer for a collector that hangs.
 FAREWELL_MS = 2_000
+# Of each batch one line that it was lost, and none for each attempt.
+EXPORTER_LOG = "opentelemetry.exporter"
 
 
 class _Batches(BatchSpanProcessor):
@@ -55,6 +58,7 @@ class Telemetry:
     """One process's way to a collector."""
 
     def __init__(self, endpoint: str) -> None:
+        logging.getLogger(EXPORTER_LOG).setLevel(logging.ERROR)
         self._provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
         exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
         self._provider.add_span_processor(_Batches(exporter))

@@ -74,11 +74,12 @@ def _of_fleet(period: Period, compare: bool) -> Dashboard:
 
 def _page(request: Any, template: str, zone: str, draw: Draw) -> HttpResponse:
     period, error = _period(request, zone)
-    compare = request.GET.get("compare") == "1"
+    compare, now = request.GET.get("compare") == "1", timezone.now()
     context = {
         "period": period,
         "error": error,
-        "is_future": period.start > timezone.now(),
+        "is_future": period.start > now,
+        "days_back": (now - period.start).days,
         **_choices(request.path, period, compare),
         **_read(request.path, period, compare, draw),
     }

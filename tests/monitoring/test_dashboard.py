@@ -73,11 +73,16 @@ def test_a_tenant_that_nobody_asked_is_shown_the_way_and_no_chart(tenant, admin,
 
 def test_a_year_and_one_question_are_both_shown(tenant, admin):
     add_usage(tenant.pk, midnight(200))
+    tenant.trace_days = 90
+    tenant.save()
+    assert "opens no traces any more" not in get(admin, tenant, "range=7d").content.decode()
     page = get(admin, tenant, "range=1y&compare=1")
     chart = page.context["board"].find("questions")
     assert len(chart.labels) in (52, 53, 54)
     assert sum(chart.series[0].values) == 1
     assert "Only one week has figures so far" in page.content.decode()
+    assert "opens no traces any more" in page.content.decode()
+    assert "has not begun" in get(admin, tenant, "from=2131-01-01&to=2131-01-02").content.decode()
 
 
 def test_the_long_day_of_the_year_has_25_bars_and_each_of_its_hours_twice_two_apart(tenant, admin):

@@ -155,10 +155,12 @@ def _whom(one: dict[str, Any]) -> str:
 def _paragraph(one: dict[str, Any]) -> str:
     metric = one["metric"]
     value = figure(one["value"], metric["unit"])
+    known = f"{metric['label']} is {value}, from"
+    if one["value"] is None:
+        known = f"There is no data on “{metric['label']}”, or too little: from"
     lines = [
         f"{_mark(one)} {one['rule']['name']}: {_whom(one)}, {EVENTS[one['event']]}",
-        f"{metric['label']} is {value}, from {one['count']:,} {one['counted']}; the rule looks"
-        f" for {one['rule']['condition']}.",
+        f"{known} {one['count']:,} {one['counted']}; the rule looks for {one['rule']['condition']}.",
     ]
     if demo := demo_words(one.get("questions", 0), one.get("simulated", 0)):
         lines.append(f"{demo[0].upper()}{demo[1:]}.")

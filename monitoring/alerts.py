@@ -155,7 +155,7 @@ class _Watch:
             rule=rule,
             tenant=tenant,
             level=state.level,
-            value=reading.value,
+            value=reading.value if has_data(rule, reading) else None,
             worst_value=state.worst_value,
             count=reading.count,
             opened_at=self.now,
@@ -169,6 +169,8 @@ class _Watch:
         before = [getattr(alert, name) for name in CHANGED]
         if has_data(alert.rule, reading):
             alert.value, alert.count = reading.value, reading.count
+        elif alert.rule.no_data != AlertRule.NoData.KEEP:
+            alert.value, alert.count = None, reading.count
         if state is None:
             alert.resolved_at = self.now
         else:

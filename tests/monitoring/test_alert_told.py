@@ -90,3 +90,20 @@ def test_a_message_that_comes_late_says_that_the_alert_is_resolved(tenant):
     message = message_to(notifier)
     assert "It is resolved by now." in message.text
     assert message.data["alerts"][0]["resolved_at"] == (NOON + minutes(30)).isoformat()
+
+
+def test_an_alert_that_ends_without_data_is_not_told_with_its_last_figure(tenant):
+    make_rule(tenant)
+    row, notifier = used(tenant, errors=40), make_notifier(tenant)
+    evaluate_rules(NOON)
+    Notification.objects.all().delete()
+    row.delete()
+    for minute in (1, 11):
+        evaluate_rules(NOON + minutes(minute))
+    message = message_to(notifier)
+    assert "There is no data on “Error rate”" in message.text
+    assert (message.data["alerts"][0]["event"], message.data["alerts"][0]["value"]) == (
+        "resolved",
+        None,
+    )
+    assert "At its worst it was 40 %." in message.text

@@ -12,18 +12,15 @@ from django.db.models import (
     Case,
     CharField,
     Count,
-    Exists,
     F,
     Max,
-    OuterRef,
     Q,
-    UUIDField,
     Value,
     When,
     Window,
 )
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Cast, RowNumber
+from django.db.models.functions import RowNumber
 
 from retrieval.diagnosis.words import IN_GENERAL, LABELS, to_be_written
 from retrieval.models import Document, Feedback
@@ -131,14 +128,14 @@ class Group:
 def as_seen(found: QuerySet[Feedback], levels: Sequence[str]) -> QuerySet[Feedback]:
     """With `key`, the group that each is in, and `seen_as`, its diagnosis, for a reader with these
     levels. As `_describe` has it for rows that were read."""
-    raised = Document.objects.filter(pk=Cast(OuterRef("about"), UUIDField()))
-    is_above = ~Q(level__in=levels) | Exists(raised.exclude(access_level__in=levels))
-    is_not_permitted = Q(diagnosis=Diagnosis.NOT_PERMITTED)
-    above = Case(When(is_not_permitted, then=Value(NOWHERE)), default=Value(HIDDEN))
-    return found.annotate(
+    named = found.annotate(
         about=KeyTextTransform("document_id", "diagnosis_detail"),
         level=KeyTextTransform("access_level", "diagnosis_detail"),
-    ).annotate(
+    )
+    is_above = ~Q(level__in=levels) | Q(about__in=_raised(named, levels))
+    is_not_permitted = Q(diagnosis=Diagnosis.NOT_PERMITTED)
+    above = Case(When(is_not_permitted, then=Value(NOWHERE)), default=Value(HIDDEN))
+    return named.annotate(
         key=Case(
             When(diagnosed_at=None, then=Value(WAITING)),
             When(about__isnull=True, then=Value(NOWHERE)),
@@ -151,6 +148,15 @@ def as_seen(found: QuerySet[Feedback], levels: Sequence[str]) -> QuerySet[Feedba
             default=F("diagnosis"),
         ),
     )
+
+
+def _raised(named: QuerySet[Feedback], levels: Sequence[str]) -> list[str]:
+    """Of the documents that are named, those that are above these levels today. In a list of its own: the
+    planner, left to join them, reads all documents for each row."""
+    if set(levels) >= set(current_tenant().access_levels):
+        return []
+    ids = named.filter(about__isnull=False).values_list("about", flat=True).order_by().distinct()
+    return [key for key, now in documents_now(ids).items() if now.access_level not in levels]
 
 
 def count_groups(found: QuerySet[Feedback]) -> list[Group]:

@@ -11,7 +11,7 @@ from django.db.models import Sum
 from monitoring import recent
 from monitoring.levels import Reading, State, has_data, step, worse
 from monitoring.metrics import METRICS
-from monitoring.models import RecentUsage
+from monitoring.models import TenantDay
 from monitoring.past_figures import PASTS
 from tenants.models import Tenant
 
@@ -66,8 +66,8 @@ def _whom(rule: AlertRule, start: datetime) -> Sequence[Tenant | None]:
 
 
 def _busiest(start: datetime) -> Iterable[int]:
-    usage = RecentUsage.objects.filter(starts_at__gte=start, tenant_id__isnull=False)
-    busiest = usage.values("tenant_id").annotate(asked=Sum("questions")).order_by("-asked")
+    days = TenantDay.objects.filter(starts_at__gte=start)
+    busiest = days.values("tenant_id").annotate(asked=Sum("questions")).order_by("-asked")
     return busiest.values_list("tenant_id", flat=True)[: 4 * MOST_TENANTS]
 
 

@@ -39,7 +39,8 @@ Kind = Literal["bar", "line", "hbar"]
 KIND_WORDS: dict[Kind, str] = {"bar": "Bar chart", "line": "Line chart", "hbar": "Bar chart"}
 UNIT_WORDS: dict[Unit, str] = {
     "usd": "USD",
-    "ms": "Milliseconds",
+    # Each figure says if it is of milliseconds or of seconds.
+    "ms": "Duration",
     "percent": "Percent",
     "count": "Count",
     "similarity": "From 0 to 1",
@@ -141,8 +142,7 @@ class Chart:
 
     @property
     def unit_line(self) -> str:
-        in_seconds = self.unit == "ms" and self.axis.ticks[-1][1].endswith(" s")
-        unit = "Seconds" if in_seconds else UNIT_WORDS[self.unit]
+        unit = UNIT_WORDS[self.unit]
         if not self.bucket:
             return unit
         per = BUCKET_WORDS[self.bucket]

@@ -1,7 +1,7 @@
 """The ledger's days: a partition each, made ahead and dropped whole.
 
-A day without one is in the default partition, where everything works as well; it is moved out of there
-as soon as its partition is made.
+A day without one is in the default partition, where everything works as well; if it is not too long, it
+is moved out of there as soon as its partition is made.
 """
 
 from __future__ import annotations
@@ -38,7 +38,17 @@ DAYS_IN_DEFAULT = f"""
 SELECT DISTINCT (asked_at AT TIME ZONE 'UTC')::date FROM {DEFAULT}
 WHERE asked_at >= %s AND asked_at < %s
 """  # noqa: S608
+# The whole before its parts, as who writes takes them: else a row that was on its way into the default
+# partition would find that its day is another's by now, and its answer would fail.
+LOCK_WRITERS = f"""
+LOCK TABLE ONLY monitoring_querymetric IN SHARE MODE; LOCK TABLE {DEFAULT} IN ACCESS EXCLUSIVE MODE
+"""
 LOCK_ALL = "LOCK TABLE ONLY monitoring_querymetric IN ACCESS EXCLUSIVE MODE"
+# Writers wait while rows are moved. A day that has more in the default partition stays there.
+MOST_MOVED = 200_000
+IS_TOO_LONG = f"""
+SELECT EXISTS (SELECT FROM {DEFAULT} WHERE asked_at >= %s AND asked_at < %s OFFSET %s)
+"""  # noqa: S608
 # Noted before, so that nobody takes what is left of a day for all of it.
 NOTE = """
 UPDATE monitoring_rollupstate SET kept_from = greatest(kept_from, %s::timestamptz)
@@ -89,7 +99,10 @@ def _days(cursor: CursorWrapper) -> list[date]:
 def _make(day: date) -> bool:
     end = day + timedelta(1)
     with _alone(f"make {day}") as (cursor, _):
-        cursor.execute(f"LOCK TABLE {DEFAULT} IN ACCESS EXCLUSIVE MODE")
+        cursor.execute(IS_TOO_LONG, [f"{day} 00:00Z", f"{end} 00:00Z", MOST_MOVED])
+        if cursor.fetchone() == (True,):
+            return False
+        cursor.execute(LOCK_WRITERS)
         statements = MAKE.format(
             name=name_of(day), default=DEFAULT, start=f"{day} 00:00Z", end=f"{end} 00:00Z"
         )
@@ -100,8 +113,7 @@ def _make(day: date) -> bool:
 
 def _drop(day: date) -> bool:
     with _alone(f"drop {day}") as (cursor, state):
-        # First, so that no thumb comes between the look and the end. As who writes: the whole before
-        # its part.
+        # First, so that no thumb comes between the look and the end.
         cursor.execute(LOCK_ALL)
         if _has_uncounted(cursor, state, name_of(day)):
             return False

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 
+from monitoring import partitions
 from monitoring.models import DailyReport, DailyUsage, HourlyUsage, QueryMetric, RecentUsage
 from monitoring.partitions import DEFAULT, drop_days, make_days, name_of
 from monitoring.retention import tend_figures
@@ -71,6 +74,41 @@ def test_who_holds_the_ledger_is_not_waited_for(tenant):
             cursor.execute(f"LOCK TABLE {DEFAULT} IN ROW EXCLUSIVE MODE")
         assert day not in make_days(TODAY, TODAY - timedelta(90))
     assert day in make_days(TODAY, TODAY - timedelta(90))
+
+
+def test_an_answer_on_its_way_when_its_day_is_made_is_not_lost(tenant, monkeypatch):
+    monkeypatch.setattr(partitions, "LOCK_SECONDS", 30)
+    day = NOW - timedelta(40)
+    add_metrics(tenant.pk, day)
+    with ThreadPoolExecutor(2) as threads:
+        with transaction.atomic(), connection.cursor() as cursor:
+            # Keeps the partition from being attached, and nobody from writing.
+            cursor.execute("LOCK TABLE ONLY monitoring_querymetric IN SHARE UPDATE EXCLUSIVE MODE")
+            made = threads.submit(closing_connections, make_days, TODAY, TODAY - timedelta(90))
+            wait_for_waiting(cursor, 1)
+            written = threads.submit(closing_connections, add_metrics, tenant.pk, day)
+            wait_for_waiting(cursor, 2)
+        assert day.date() in made.result()
+        written.result()
+    assert in_table(name_of(day.date()), tenant) == 2
+
+
+def wait_for_waiting(cursor, count):
+    """Until so many wait for a lock of the ledger."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'"
+    for _ in range(3_000):
+        cursor.execute(waiting)
+        if cursor.fetchone()[0] >= count:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"{count} do not wait")
+
+
+def closing_connections(function, *args):
+    try:
+        return function(*args)
+    finally:
+        connections.close_all()
 
 
 @pytest.fixture(autouse=True)

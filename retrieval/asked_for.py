@@ -18,6 +18,7 @@ LABELS = {
     "max_tokens": "Most tokens",
     "temperature": "Temperature",
     "stop": "Stops at",
+    "history": "What was said before",
 }
 FILTERS = {
     "document_id": "Only the document",
@@ -52,5 +53,5 @@ def _known(settings: dict[str, Any]) -> Iterator[str]:
 
 def _say(value: Any) -> str:
     if isinstance(value, bool):
-        return "used" if value else "not asked"
+        return "used" if value else "not used"
     return ", ".join(map(repr, value)) if isinstance(value, list) else str(value)

@@ -68,9 +68,11 @@ def _view(trace: QueryTrace, present: dict[str, str], allowed: frozenset[str]) -
     levelled = [{**row, "access_level": seen_at.get(row["chunk_id"])} for row in trace.citations]
     citations = [row for row in levelled if may_see(row)]
     withheld = len(hits) < len(trace.hits) or len(citations) < len(levelled)
-    # What was said before rests on whatever the asker could read; and a prompt holds the text of its
-    # passages, so it is not shown once a document of them is deleted.
-    may_read_all = not withheld and set(trace.access_levels) <= allowed
+    # What was said before rests on whatever the asker could read, and an answer may repeat it.
+    has_levels = set(trace.access_levels) <= allowed
+    withheld = withheld or bool(trace.asked.get("history") and not has_levels)
+    may_read_all = not withheld and has_levels
+    # A prompt holds the text of its passages: not once a document of them is deleted.
     is_readable = may_read_all and all(hit["document_id"] in present for hit in trace.hits)
     return TraceView(
         trace=trace,

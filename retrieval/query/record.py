@@ -250,6 +250,8 @@ def _answered(run: Run) -> dict[str, Any]:
 def _route(run: Run) -> dict[str, Any]:
     """With what was asked for, which is the least that a request can be made again of."""
     route, asked = run.outcome.route, options_of(run.request)
+    if run.history_in_prompt:
+        asked["history"] = True
     return {**(route.as_json() if route else {}), **({"asked": asked} if asked else {})}
 
 

@@ -18,7 +18,7 @@ from tests.browser.asking import add_kettle, ask
 from tests.browser.conftest import NARROW, WIDE
 from tests.browser.test_page_basics import DUPLICATE_IDS, SIDEWAYS, UNLABELLED
 
-SECTIONS = ("", "search/", "models/", "cache/", "cache/empty/", "budget/", "indexing/")
+SECTIONS = ("", "search/", "models/", "cache/", "cache/empty/", "budget/", "indexing/", "traces/")
 # Web processes notice another configuration within two seconds.
 NOTICED_MS = 2_100
 

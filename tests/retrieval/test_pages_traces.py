@@ -123,6 +123,14 @@ def test_answer_is_withheld_once_a_document_of_it_is_raised(member, url, tenant)
     assert "The text." not in member.get(f"{url}{trace.id}/").content.decode()
 
 
+def test_answer_that_may_repeat_what_was_said_before_is_withheld_like_it(url, tenant):
+    admin = sign_in(tenant, role="admin", levels=["public"])
+    said = {"access_levels": ["public", "internal"], "answer": "The secret.", "hits": []}
+    for route, is_seen in (({}, True), ({"asked": {"history": True}}, False)):
+        trace = make_trace(tenant, route=route, **said)
+        assert ("The secret." in admin.get(f"{url}{trace.id}/").content.decode()) is is_seen
+
+
 def test_source_that_was_deleted_is_named_but_not_linked(owner, url, tenant):
     document = make_document(tenant)
     trace = make_trace(tenant, hits=[hit(document)], citations=[citation(document)])

@@ -9,6 +9,7 @@ from retrieval.query.rewrite import _is_follow_up, check_rewrite
 from retrieval.types import Message
 from tests.retrieval.query.asking import answered, changed, prompts, routed, sent_to
 from tests.retrieval.query.conftest import with_model
+from tests.retrieval.query.kept_answers import traces
 
 pytestmark = pytest.mark.usefixtures("loop_resources")
 FOLLOW_UP = "How long is it valid?"
@@ -91,6 +92,7 @@ async def test_a_failed_rewrite_leaves_the_question_and_shows_the_history(caller
     sent = (await sent_to(mock_url))[-1]["messages"]
     assert [message["role"] for message in sent] == ["system", "user", "assistant", "user"]
     assert "[1]" not in sent[2]["content"], "the numbers of another answer cite nothing here"
+    assert (await traces(caller))[-1].asked == {"history": True}
 
 
 async def test_a_tenant_may_switch_it_off(caller, mock_url):

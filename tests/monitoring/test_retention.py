@@ -79,6 +79,7 @@ def test_who_holds_the_ledger_is_not_waited_for(tenant):
 def test_an_answer_on_its_way_when_its_day_is_made_is_not_lost(tenant, monkeypatch):
     monkeypatch.setattr(partitions, "LOCK_SECONDS", 30)
     day = NOW - timedelta(40)
+    make_days(TODAY, TODAY - timedelta(90))
     add_metrics(tenant.pk, day)
     with ThreadPoolExecutor(2) as threads:
         with transaction.atomic(), connection.cursor() as cursor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from retrieval.models import Feedback, QueryTrace
 from retrieval.query.context import notes_of
 from retrieval.query.embed import embed_texts
 from retrieval.query.paid_apart import paid_apart
+from retrieval.written import find_written
 from tenants.access import tenant_config
 from tenants.config import Caller
 from tenants.context import tenant_context
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
+    from retrieval.types import Hit
     from tenants.models import Tenant
 
 log = structlog.get_logger("ragadmin.gaps")
@@ -67,9 +69,11 @@ class Unanswered:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Questions that one document would answer, the most central first, then the newest."""
+    """Questions that one document would answer, the most central first, then the newest. `written`: a
+    passage that fits by now."""
 
     questions: tuple[Unanswered, ...]
+    written: Hit | None = None
 
     @property
     def title(self) -> str:
@@ -128,7 +132,8 @@ def documents_to_write(
     """What was asked in [start, end), by default in the last 30 days, and no document answers: the
     answer said so, or was rated down and diagnosed so. Most asked first. `is_ignored`: instead, what
     somebody decided not to write about in the last year, and the like of that period. `levels`: of the
-    reader, who is shown a follow-up as it was asked if the asker could read more.
+    reader, who is shown a follow-up as it was asked if the asker could read more, and last of all what
+    documents that they may read seem to say by now.
 
     No tenant may be in force. Without the embedder only like words are grouped.
     """
@@ -149,7 +154,12 @@ def documents_to_write(
         Gap(tuple(questions[places[n]] for n in group))
         for group in group_by_meaning(vectors[places])
     ]
-    return sorted(gaps, key=lambda gap: (-gap.count, -gap.last_asked_at.timestamp()))[:limit]
+    most = sorted(gaps, key=lambda gap: (-gap.count, -gap.last_asked_at.timestamp()))[:limit]
+    if levels is None or is_ignored:
+        return most
+    found = find_written(tenant, [gap.title for gap in most], levels)
+    told = [replace(gap, written=hit) for gap, hit in zip(most, found, strict=True)]
+    return sorted(told, key=lambda gap: gap.written is not None)
 
 
 def _read(

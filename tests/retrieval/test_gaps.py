@@ -17,6 +17,7 @@ from retrieval.services.review import resolve
 from tenants.context import tenant_context
 from tenants.prices import remove_price, set_price
 from tenants.services import create_tenant
+from tests.documents import upload_and_index
 from tests.retrieval.lost_answers import rated_down
 from tests.retrieval.pages import make_trace, sign_in
 
@@ -101,6 +102,18 @@ def test_a_follow_up_is_shown_as_it_was_asked_to_who_may_read_less_than_the_aske
     unanswered("And then?", standalone_question="And after the layoffs?", access_levels=["secret"])
     assert titles(shop, levels=["public"]) == [["And then?"]]
     assert titles(shop, levels=["public", "secret"]) == [["And after the layoffs?"]]
+
+
+def test_a_document_that_was_written_is_named_to_who_may_read_it(shop, unanswered):
+    unanswered("Where can I charge my electric car?")
+    unanswered("Which wine goes with octopus?")
+    text = "# Charging\n\nCharge your electric car at the post in the yard.\n"
+    upload_and_index(shop, {"charging.md": ("internal", text)})
+    for levels, paths in ((["public"], [None, None]), (["internal"], [None, "charging.md"])):
+        found = documents_to_write(shop, levels=levels)
+        assert [gap.written and gap.written.path for gap in found] == paths
+    page = sign_in(shop).get(f"/t/{shop.slug}/feedback/gaps/?now=1").content.decode()
+    assert "charging.md</a>, of the level internal, fits it by now" in page
 
 
 def test_demo_traffic_and_other_times_are_left_out_on_request(shop, unanswered):

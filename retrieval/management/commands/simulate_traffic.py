@@ -68,6 +68,10 @@ class Command(RagadminCommand):
             self.write_json(tally.as_json())
         elif sites:
             self._report(tally)
+        elif not skipped:
+            self.stdout.write("There is no tenant to ask.")
+        if tally.asked and not tally.answered and not tally.is_interrupted:
+            raise SystemExit(1)
 
     def _report(self, tally: Tally) -> None:
         end = "stopped early: " if tally.is_interrupted else ""

@@ -49,6 +49,14 @@ def open_correction(
     return found[0]
 
 
+def note_seen(feedback: Feedback | None, rated_by: str) -> None:
+    """Whoever rated reads, over the API, that it is fixed and which answer is the new one."""
+    if feedback is None or feedback.new_trace_id is None or feedback.rated_by != rated_by:
+        return
+    if feedback.status == Feedback.Status.FIXED and feedback.seen_at is None:
+        Feedback.objects.filter(pk=feedback.pk, seen_at=None).update(seen_at=timezone.now())
+
+
 def _corrected(rated_by: str) -> QuerySet[Feedback]:
     return Feedback.objects.filter(
         rating=Feedback.Rating.DOWN,

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from ragadmin.drf import HasScope, TenantAPIView
 from ragadmin.errors import InvalidRequest, NotFound
 from retrieval.api.feedback import DiagnosedFeedbackSerializer, FeedbackSerializer, rated
+from retrieval.corrections import note_seen
 from retrieval.models import QueryTrace
 from retrieval.services.feedback import rate_answer
 from retrieval.trace_filter import TraceFilter
@@ -167,6 +168,7 @@ class AnswerView(TenantAPIView):
     def get(self, request: Request, answer_id: UUID) -> Response:
         view = view_trace(_find(self.caller, answer_id), self.caller.access_levels)
         context = {"rated": rated([view], self.caller)}
+        note_seen(getattr(view.trace, "feedback", None), self.caller.label)
         return Response(TraceDetailSerializer(view, context=context).data)
 
 

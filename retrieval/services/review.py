@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -91,7 +92,8 @@ def tell_raters(trace_ids: Iterable[UUID]) -> int:
     fixed = thumbs_down().filter(trace_id__in=list(trace_ids), status=Feedback.Status.FIXED)
     waiting = [each for each in fixed.filter(new_trace_id=None) if not is_being_asked(each)]
     for each in waiting[:MOST_ASKED]:
-        start_again(each.pk)
+        with suppress(Conflict):  # somebody else was faster
+            start_again(each.pk)
     return len(waiting[:MOST_ASKED])
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from retrieval.again import ask_again
 from retrieval.diagnosis import diagnose_waiting
-from retrieval.models import Document, QueryTrace
+from retrieval.models import Document, Feedback, QueryTrace
 from retrieval.services.review import resolve, start_again
 from retrieval.tasks import dispatch_diagnoses
 from tenants.context import tenant_context
@@ -101,6 +101,20 @@ def test_ratings_are_found_through_the_api_with_what_came_of_them(tenant, client
     assert "Write a document" in found["feedback"]["diagnosis_detail"]["fix"]
     new = get(f"{found['feedback']['new_answer_id']}/", "query", "admin")
     assert "in the yard" in new["answer"]
+
+
+def test_a_key_that_rated_learns_of_the_new_answer_and_is_known_to(tenant, client):
+    row, key = create_api_key(tenant=tenant, name="bot", scopes=["query"], access_levels=["public"])
+    old, new = (make_trace(tenant, api_key_id=row.pk) for _ in range(2))
+    client.defaults["HTTP_AUTHORIZATION"] = f"Bearer {key}"
+    address = f"/api/v1/answers/{old.pk}/"
+    client.post(f"{address}feedback/", {"rating": "down"}, content_type="application/json")
+    with tenant_context(tenant):
+        Feedback.objects.filter(pk=old.pk).update(new_trace_id=new.pk, status="fixed")
+    assert feedback_of(tenant, old.pk).seen_at is None
+    assert client.get(address).json()["feedback"]["new_answer_id"] == str(new.pk)
+    assert client.get(f"/api/v1/answers/{new.pk}/").json()["answer"]
+    assert feedback_of(tenant, old.pk).seen_at is not None
 
 
 def test_only_admins_learn_of_a_diagnosis(tenant, client):

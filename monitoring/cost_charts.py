@@ -23,6 +23,7 @@ COMPONENTS = {
     "embedding": ("Question embedding", "cost-embedding"),
     "shadow": ("Checks of cache hits", "cost-infrastructure"),
     "evaluation": ("Evaluations", "series-8"),
+    "indexing": ("Indexing", "neutral-2"),
     "lookup": ("Searches without an answer", "series-6"),
     "diagnosis": ("Diagnoses, documents to write", "series-7"),
 }

@@ -28,6 +28,7 @@ PARTS = (
     ("generation", "Generation", "Cache, smaller models, fewer passages", "settings-models"),
     ("shadow", "Checks of cache hits", "Check a smaller share of them", "settings-cache"),
     ("evaluation", "Evaluations", "Fewer golden questions, not every night", "evaluations"),
+    ("indexing", "Indexing", "Embed here; sync what changes less often", "indexing-settings"),
     ("lookup", "Searches without an answer", "Keep vectors of questions, re-rank here", "settings-search"),
     ("diagnosis", "Diagnoses, documents to write", "Embed here", "indexing-settings"),
 )  # fmt: skip

@@ -259,7 +259,7 @@ def _beside_words(figures: Figures) -> str:
     """What was paid beside the answers, as charts of cost have it too."""
     found = figures.spending.by_component()
     beside = sum((found[name].cost_usd for name in BESIDE if name in found), Decimal(0))
-    return f"and {format_value(beside, 'usd')} for checks and evaluations" if beside else ""
+    return f"and {format_value(beside, 'usd')} beside the answers" if beside else ""
 
 
 def _percent(name: str) -> Callable[[Sums], Value]:

@@ -282,10 +282,11 @@ def source_words(price: Mapping[str, str]) -> str:
 
 def price_words(price: Mapping[str, str]) -> str:
     """Of a price as JSON."""
-    asked = Decimal(price["input_usd"]).normalize()
+    sent, made = (Decimal(price[name]).normalize() for name in ("input_usd", "output_usd"))
     if price["unit"] == "calls":
-        return f"${asked:f} a thousand calls"
-    return f"${asked:f} + ${Decimal(price['output_usd']).normalize():f} a million tokens"
+        return f"${sent:f} a thousand calls"
+    both = f"${sent:f} in, ${made:f} out" if made else f"${sent:f}"
+    return f"{both}, a million tokens"
 
 
 def span_costs(trace: QueryTrace) -> dict[tuple[str, str], Decimal | None]:

@@ -53,9 +53,9 @@ class AnswerFailed:
 AnswerEvent = StageStarted | TokenAdded | CitationsFound | AnswerDone | AnswerFailed
 
 
-# Golden questions; searches and vectors without an answer; diagnoses and documents to write; checks of
+# Vectors of documents; golden questions; searches and vectors without an answer; diagnoses and documents to write; checks of
 # cache hits that came to no verdict.
-PAID_APART = ("evaluation", "lookup", "diagnosis", "check")
+PAID_APART = ("indexing", "evaluation", "lookup", "diagnosis", "check")
 
 
 @dataclass(slots=True)

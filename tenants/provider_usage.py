@@ -9,7 +9,7 @@ from django.db.models import Count, F
 
 from tenants.config_rows import environment_endpoint
 from tenants.models import ModelPrice, ModelRoute, Provider, Tenant
-from tenants.published_prices import published_price
+from tenants.published_prices import list_words, published_price
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -92,8 +92,10 @@ def _uses(endpoint: ModelEndpoint, provider: Provider | None) -> dict[str, tuple
 
 def _offered(name: str, used_as: tuple[str, ...], row: ModelPrice | None) -> OfferedModel:
     if row:
-        return OfferedModel(name, used_as, row.input_usd, row.output_usd, row.unit, "set here")
+        since = f"set here on {row.updated_at.date().isoformat()}"
+        return OfferedModel(name, used_as, row.input_usd, row.output_usd, row.unit, since)
     found = published_price(name)
     if found:
-        return OfferedModel(name, used_as, found.input_usd, found.output_usd, source="published")
+        since = f"published, {list_words()}"
+        return OfferedModel(name, used_as, found.input_usd, found.output_usd, source=since)
     return OfferedModel(name, used_as)

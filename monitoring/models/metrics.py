@@ -22,6 +22,7 @@ class QueryMetric(models.Model):
         RATING = "rating"
         SAMPLE = "sample"
         # Paid for beside the answers, without a trace.
+        INDEXING = "indexing"
         EVALUATION = "evaluation"
         LOOKUP = "lookup"
         DIAGNOSIS = "diagnosis"

@@ -132,7 +132,7 @@ class SpendingRow(models.Model):
     """Paid calls of one component to one model in a stretch of time.
 
     `component` is one of retrieval.types.COST_COMPONENTS, or what was paid for beside the answers:
-    `shadow` (checks of cache hits), `evaluation`, `lookup`, `diagnosis`.
+    `shadow` (checks of cache hits), `evaluation`, `lookup`, `diagnosis`, `indexing`.
     """
 
     tenant_id = models.BigIntegerField(null=True)

@@ -23,6 +23,7 @@ COMPONENTS = {
     "embedding": "Question embedding",
     "shadow": "Checks of cache hits",
     "evaluation": "Evaluations",
+    "indexing": "Indexing",
     "lookup": "Searches without an answer",
     "diagnosis": "Diagnoses, documents to write",
 }

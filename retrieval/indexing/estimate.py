@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import F
 
+from retrieval.indexing.paid import price_vectors
 from retrieval.models import Document
-from retrieval.query.pricing import price_embedding
 
 if TYPE_CHECKING:
     from retrieval.indexing.plan import Plan
@@ -33,7 +33,7 @@ def estimate(tenant: Tenant, plan: Plan) -> dict[str, Any]:
     With the tenant in force.
     """
     tokens = _count_tokens(plan)
-    cost = price_embedding(tenant.embedding_model, tokens)
+    cost = price_vectors(tenant, tenant.embedding_model, tokens)
     return {"tokens": tokens, "cost_usd": None if cost is None else f"{cost:f}"}
 
 

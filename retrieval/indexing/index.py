@@ -24,6 +24,7 @@ from ragadmin.errors import (
 from retrieval.indexing import chunking, failure, pace, queue, settle, statistics, store
 from retrieval.indexing.difference import hash_passage
 from retrieval.indexing.generations import generations
+from retrieval.indexing.paid import book_vectors, embed_passages
 from retrieval.indexing.work import Sources, Work, copy_texts, extract_texts, load_texts
 from retrieval.models import Document
 from retrieval.providers.embedders import get_embedder
@@ -241,11 +242,12 @@ class Batch:
         with tenant_context(self._tenant):
             known = store.find_known(self._tenant, generation, wanted)
         missing = [key for key in wanted if key not in known and key not in vectors]
-        embedder = get_embedder(generation.embedding_model)
+        model = generation.embedding_model
         for start in range(0, len(missing), EMBED_BATCH):
             _set_stage(self, _progress(start, len(missing)))
             keys = missing[start : start + EMBED_BATCH]
-            rows = embedder.embed([wanted[key][0].embedded_text for key in keys])
+            rows, usage = embed_passages(model, [wanted[key][0] for key in keys])
+            book_vectors(self._tenant, model, usage)
             vectors.update(zip(keys, rows, strict=True))
             for key in keys:  # here, and not while the tenant is locked
                 self._counts[key] = term_counts(wanted[key][0].embedded_text)

@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from retrieval.events import SyncEnded, sync_listeners
 from retrieval.indexing import retention, run_paths, sync_jobs
+from retrieval.indexing.paid import price_vectors
 from retrieval.indexing.run_paths import entry
 from retrieval.models import Document, Source, SyncError, SyncRun
-from retrieval.query.pricing import price_embedding
 from tenants.context import current_tenant, tenant_context
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def _count(run: SyncRun, tenant: Tenant) -> None:
     for name in COUNTS:
         setattr(run, name, len(paths[name]))
     run.paths = run_paths.pack(paths)
-    run.cost_usd = price_embedding(tenant.embedding_model, run.embedded_tokens)
+    run.cost_usd = price_vectors(tenant, tenant.embedding_model, run.embedded_tokens)
 
 
 def _find_paths(run: SyncRun) -> Paths:

@@ -9,8 +9,8 @@ from django.db.models import Count, Sum
 
 from retrieval.indexing import chunking
 from retrieval.indexing.left import with_text
+from retrieval.indexing.paid import price_vectors
 from retrieval.providers.embedders import get_embedder
-from retrieval.query.pricing import price_embedding
 from tenants.context import tenant_context
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def estimate(tenant: Tenant, wanted: ChunkSettings) -> Estimate:
         passages_now=totals["passages"] or 0,
         passages=passages,
         tokens=tokens,
-        cost_usd=price_embedding(wanted.embedding_model, tokens),
+        cost_usd=price_vectors(tenant, wanted.embedding_model, tokens),
         window=embedder.max_tokens,
     )
 

@@ -91,7 +91,9 @@ class MockModel(asyncio.Protocol):
             asked = json.loads(body)
             self.counters.recent.append(asked)
             if path == "/embeddings":
-                response = http.json_response(embedding_response(asked))
+                answered = embedding_response(asked)
+                self.counters.bill(str(asked.get("model")), answered["usage"])
+                response = http.json_response(answered)
                 self.answering = True
                 self._later(read_embedding_name(str(asked.get("model"))).delay_s, response, False)
             elif path == "/rerank":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from retrieval.types import Message, Usage
+
+    Counted = tuple[np.ndarray, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,15 @@ class Embedder(Protocol):
     async def close(self) -> None:
         """Ends the connections that the running event loop owns, if there are any."""
         ...
+
+
+@runtime_checkable
+class CountingEmbedder(Protocol):
+    """One whose endpoint says what it charges for: vectors, and tokens or None where it did not say."""
+
+    def embed_counted(self, texts: Sequence[str]) -> Counted: ...
+
+    async def embed_questions_counted(self, texts: Sequence[str]) -> Counted: ...
 
 
 class Reranker(Protocol):

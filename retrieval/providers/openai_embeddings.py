@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from openai.types import CreateEmbeddingResponse
 
+    from retrieval.providers.base import Counted
+
 TEXTS_PER_REQUEST = 128
 CONNECT_SECONDS = 5
 # Somebody waits: the words alone are searched for where the endpoint is away.
@@ -75,7 +77,7 @@ class OpenAIEmbedder:
         """Asked of the endpoint once, if nothing was embedded before and the name is not known."""
         with self._asking:
             if self._dimension is None:
-                self._dimension = self._request(["dimension"]).shape[1]
+                self._dimension = self._request(["dimension"])[0].shape[1]
             return self._dimension
 
     def count_tokens(self, text: str) -> int:
@@ -83,19 +85,25 @@ class OpenAIEmbedder:
         return math.ceil(len(text.encode()) / BYTES_PER_TOKEN)
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
-        dimension = self.dimension
+        return self.embed_counted(texts)[0]
+
+    def embed_counted(self, texts: Sequence[str]) -> Counted:
+        none = np.empty((0, self.dimension), np.float32)
         groups = [
             self._request(texts[start : start + TEXTS_PER_REQUEST])
             for start in range(0, len(texts), TEXTS_PER_REQUEST)
         ]
-        return np.concatenate([np.empty((0, dimension), np.float32), *groups])
+        return _together([(none, 0), *groups])
 
     async def embed_questions(self, texts: Sequence[str]) -> np.ndarray:
+        return (await self.embed_questions_counted(texts))[0]
+
+    async def embed_questions_counted(self, texts: Sequence[str]) -> Counted:
         groups = [
             await self._request_async(texts[start : start + TEXTS_PER_REQUEST])
             for start in range(0, len(texts), TEXTS_PER_REQUEST)
         ]
-        return np.concatenate(groups or [np.empty((0, self._dimension or 0), np.float32)])
+        return _together(groups or [(np.empty((0, self._dimension or 0), np.float32), 0)])
 
     async def close(self) -> None:
         """Ends the running loop's connections."""
@@ -107,16 +115,16 @@ class OpenAIEmbedder:
             **self._question_options, http_client=openai.DefaultAioHttpClient()
         )
 
-    def _request(self, texts: Sequence[str]) -> np.ndarray:
+    def _request(self, texts: Sequence[str]) -> Counted:
         with told_plainly(_described(self.model)):
             response = self._client.embeddings.create(model=self._name, input=_sendable(texts))
-            return self._vectors(response, len(texts))
+            return self._vectors(response, len(texts)), _tokens(response)
 
-    async def _request_async(self, texts: Sequence[str]) -> np.ndarray:
+    async def _request_async(self, texts: Sequence[str]) -> Counted:
         client = self._async_clients.get()
         with told_plainly(_described(self.model)):
             response = await client.embeddings.create(model=self._name, input=_sendable(texts))
-            return self._vectors(response, len(texts))
+            return self._vectors(response, len(texts)), _tokens(response)
 
     def _vectors(self, response: CreateEmbeddingResponse, count: int) -> np.ndarray:
         """Unit vectors in the order of the texts. Raises ValueError and its like for garbage."""
@@ -130,6 +138,18 @@ class OpenAIEmbedder:
         if not (np.isfinite(lengths).all() and lengths.all()):
             raise ValueError("a vector without direction")
         return vectors / lengths
+
+
+def _tokens(response: CreateEmbeddingResponse) -> int | None:
+    """Some endpoints leave them out, whatever the client's types say."""
+    usage: Any = response.usage
+    return getattr(usage, "prompt_tokens", None)
+
+
+def _together(groups: Sequence[Counted]) -> Counted:
+    counted = [tokens for _, tokens in groups if tokens is not None]
+    whole = sum(counted) if len(counted) == len(groups) else None
+    return np.concatenate([vectors for vectors, _ in groups]), whole
 
 
 def _sendable(texts: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ import structlog
 from django.conf import settings
 
 from ragadmin.errors import BudgetExceeded, ConfigurationError, ProviderError
+from retrieval.providers.base import CountingEmbedder
 from retrieval.providers.embedders import get_embedder
 from retrieval.providers.reranker import is_own_network
 from retrieval.providers.rest import Rest
@@ -25,6 +26,7 @@ from retrieval.types import ModelCall, Usage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from retrieval.providers.base import Counted, Embedder
     from retrieval.query.run import Run
     from tenants.config import Caller, TenantConfig
 
@@ -113,7 +115,7 @@ async def _make(tenant: TenantConfig, texts: Sequence[str], notes: Notes) -> np.
         raise ProviderError("The embedding model failed a moment ago.", code="model_unreachable")
     try:
         async with asyncio.timeout(LONGEST_WAIT):
-            vectors = await embedder.embed_questions(texts)
+            vectors, counted = await _ask(embedder, texts)
     except TimeoutError:
         rest.begin()
         raise ProviderError(
@@ -123,8 +125,16 @@ async def _make(tenant: TenantConfig, texts: Sequence[str], notes: Notes) -> np.
         if not error.permanent:
             rest.begin()
         raise
+    if counted is not None:
+        call = price_tokens(tenant, tenant.embedding_model, Usage(counted))
     notes.calls.append(call)
     return embedding_cache.rounded(vectors)
+
+
+async def _ask(embedder: Embedder, texts: Sequence[str]) -> Counted:
+    if isinstance(embedder, CountingEmbedder):
+        return await embedder.embed_questions_counted(texts)
+    return await embedder.embed_questions(texts), None
 
 
 @lru_cache(maxsize=64)
@@ -138,7 +148,6 @@ def forget_failures() -> None:
 
 
 def _priced(tenant: TenantConfig, texts: Sequence[str]) -> ModelCall:
-    """What has no price and runs in our own network costs nothing."""
     named = tenant.embedding_model
     kind, _, name = named.partition(":")
     if embeds_free(tenant):
@@ -146,6 +155,12 @@ def _priced(tenant: TenantConfig, texts: Sequence[str]) -> ModelCall:
     embedder = get_embedder(named)
     tokens = sum(embedder.count_tokens(text) for text in texts)
     usage = Usage(tokens, estimated=not named.startswith(FREE_EMBEDDERS))
+    return price_tokens(tenant, named, usage)
+
+
+def price_tokens(tenant: TenantConfig, named: str, usage: Usage) -> ModelCall:
+    """Of the embedding model, as tenants name it. Free in our own network, where no price is set."""
+    kind, _, name = named.partition(":")
     call = price_call(tenant, "embedding", kind, name, usage, named)
     if call.cost_usd is None and is_own_network(urlsplit(settings.OPENAI_BASE_URL).hostname or ""):
         return replace(call, cost_usd=Decimal(0))

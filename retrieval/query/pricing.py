@@ -80,14 +80,6 @@ def estimate_call(
     return _cost(choice.model, find_price(tenant, choice.model), usage)
 
 
-def price_embedding(model: str, tokens: int) -> Decimal | None:
-    """Of a text of so many tokens at the published price, by a model as a tenant names it."""
-    if model.startswith(FREE_EMBEDDERS):
-        return Decimal(0)
-    found = _published(model)
-    return _cost(model, found.price if found else None, Usage(tokens))
-
-
 def embeds_free(tenant: TenantConfig) -> bool:
     """By a model that runs here, and that nobody has set a price for."""
     return find_price(tenant, tenant.embedding_model) is FREE

@@ -6,10 +6,12 @@ import uuid
 from datetime import timedelta
 from decimal import Decimal
 
+import httpx
 import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
+from monitoring.models import QueryMetric
 from ragadmin.errors import Conflict, InvalidRequest
 from retrieval import tasks
 from retrieval.indexing import left, queue, reindex, vector_index
@@ -17,11 +19,12 @@ from retrieval.indexing.reindex_estimate import estimate
 from retrieval.models import Chunk, Document, TermFrequency
 from retrieval.selectors import list_chunks, searched_chunks
 from retrieval.services.documents import delete_document
-from retrieval.services.reindex import check_settings, start_reindex
+from retrieval.services.reindex import TRIED_WITH, check_settings, start_reindex
 from retrieval.suggestions import suggest_questions
 from tenants.context import tenant_context
 from tenants.isolation.levels import LEVELS
 from tenants.models import AuditEvent, DocumentJob, Tenant
+from tenants.prices import set_price
 from tenants.services import create_tenant
 from tests.documents import DOCUMENTS
 from tests.retrieval.documents import upload
@@ -442,9 +445,31 @@ def test_published_price_of_an_embedding_model_is_found(indexed):
     assert plan.cost_usd == pytest.approx(Decimal("0.02") * plan.tokens / 1_000_000)
 
 
-def test_price_of_an_unpublished_model_is_unknown(indexed):
+def test_price_of_an_unpublished_model_is_unknown_unless_it_runs_in_the_own_network(
+    indexed, settings
+):
     wanted = check_settings(indexed, {"embedding_model": other_model()})
+    assert estimate(indexed, wanted).cost_usd == 0
+    settings.OPENAI_BASE_URL = "https://models.example.com/v1"
     assert estimate(indexed, wanted).cost_usd is None
+
+
+def test_vectors_of_documents_are_in_the_books_as_the_endpoint_bills_them(indexed, settings):
+    model = other_model()
+    set_price(tenant=indexed, model=model, input_usd=2, actor=None)
+    begin(indexed, embedding_model=model)
+    index_all()
+    stats = httpx.get(settings.OPENAI_BASE_URL.replace("/v1", "/mock/stats")).json()
+    name = model.partition(":")[2]
+    mine = [one["input"] for one in stats["recent"] if one.get("model") == name]
+    # What a model is tried with before it is taken is nobody's.
+    tried = sum(len(texts[0]) // 4 for texts in mine if texts[0] in {"dimension", TRIED_WITH})
+    billed = stats["billed"][name]["prompt_tokens"] - tried
+    booked = QueryMetric.objects.filter(tenant_id=indexed.pk, entry="indexing")
+    calls = [call for row in booked for call in row.calls]
+    assert sum(call["input_tokens"] for call in calls) == billed > 0
+    assert not any(call["estimated"] for call in calls)
+    assert sum(Decimal(call["cost_usd"]) for call in calls) == Decimal(2) * billed / 1_000_000
 
 
 @pytest.mark.parametrize("level", list(LEVELS))

@@ -159,7 +159,7 @@ def test_a_passage_that_was_left_out_is_not_shown_above_the_levels(tenant, show)
 
 def test_the_trace_lists_each_call_with_its_price_and_where_that_is_from(show):
     page = show("", calls=[CALL], cost_usd={"generation": 0.000159})
-    assert "$0.15 + $0.6 a million tokens" in page
+    assert "$0.15 in, $0.6 out, a million tokens" in page
     assert "published" in page
     assert "$0.00016" in page
 

@@ -11,7 +11,6 @@ from retrieval.query.pricing import (
     find_price,
     most_tokens,
     price_call,
-    price_embedding,
     price_search,
     sum_up,
 )
@@ -74,7 +73,6 @@ def test_a_search_costs_something_only_where_a_price_is_set():
 def test_local_embedders_are_free_and_others_have_their_price():
     assert call("local:all-MiniLM-L6-v2", Usage(500), "embedding").cost_usd == 0
     assert call("openai:text-embedding-3-small", Usage(1_000_000)).cost_usd == Decimal("0.02")
-    assert price_embedding("openai:text-embedding-3-small", 1_000_000) == Decimal("0.02")
     own = PriceOverride("text-embedding-3-small", "tokens", Decimal(5), Decimal(0))
     assert call("openai:text-embedding-3-small", prices=(own,)).cost_usd == Decimal(5)
 

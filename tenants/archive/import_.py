@@ -18,7 +18,7 @@ from psycopg.errors import UniqueViolation
 
 from tenants import schema, storage
 from tenants.archive.hooks import AFTER_IMPORT
-from tenants.archive.manifest import SETTINGS, ArchiveError
+from tenants.archive.manifest import LATER_SETTINGS, SETTINGS, ArchiveError
 from tenants.archive.people import find_people
 from tenants.archive.reading import open_archive
 from tenants.archive.rows import NewIds, RowEditor, insert_rows
@@ -140,7 +140,8 @@ def _new_tenant(archive: Archive, slug: str, isolation: str) -> Tenant:
     values = archive.manifest.tenant
     _check_schema(archive)
     try:
-        tenant = Tenant(**{name: values[name] for name in SETTINGS})
+        given = set(SETTINGS) - (LATER_SETTINGS - values.keys())
+        tenant = Tenant(**{name: values[name] for name in given})
         tenant.slug = slug or tenant.slug
         tenant.isolation = isolation or tenant.isolation
         check_slug(tenant.slug)

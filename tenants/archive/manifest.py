@@ -41,6 +41,8 @@ SETTINGS = (
     "evaluates_nightly",
     "trace_days",
 )
+# Archives from before these were settings lack them, and get the default.
+LATER_SETTINGS = frozenset({"evaluates_nightly", "trace_days"})
 
 
 class ArchiveError(InvalidRequest):

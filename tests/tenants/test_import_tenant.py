@@ -171,6 +171,14 @@ def test_the_same_slug_after_a_deletion_is_the_same_tenant(level, tmp_path):
     assert answers(again) == expected
 
 
+def test_an_archive_from_before_a_setting_takes_its_default(archive):
+    def forget(manifest):
+        del manifest["tenant"]["trace_days"], manifest["tenant"]["evaluates_nightly"]
+
+    tenant = import_(rewrite(archive, change_manifest=forget), slug=new_slug()).tenant
+    assert (tenant.trace_days, tenant.evaluates_nightly) == (None, True)
+
+
 def test_the_files_are_the_same_and_the_tenants_own(level, tmp_path):
     tenant = filled_tenant(level)
     path = export(tenant, tmp_path)

@@ -120,6 +120,7 @@ def _described(told: Told, now: datetime) -> dict[str, Any]:
         "counted": metric.counted,
         "questions": told.reading.questions,
         "simulated": told.reading.simulated,
+        "unpriced": told.reading.unpriced,
         "window_minutes": rule.window_minutes,
         "opened_at": alert.opened_at.isoformat(),
         "resolved_at": alert.resolved_at.isoformat() if alert.resolved_at else None,
@@ -162,6 +163,8 @@ def _paragraph(one: dict[str, Any]) -> str:
         f"{_mark(one)} {one['rule']['name']}: {_whom(one)}, {EVENTS[one['event']]}",
         f"{known} {one['count']:,} {one['counted']}; the rule looks for {one['rule']['condition']}.",
     ]
+    if unpriced := one.get("unpriced"):
+        lines.append(f"With {unpriced:,} of unknown price, which count with what is known of them.")
     if demo := demo_words(one.get("questions", 0), one.get("simulated", 0)):
         lines.append(f"{demo[0].upper()}{demo[1:]}.")
     if one["resolved_at"] and one["event"] != "resolved":

@@ -32,6 +32,8 @@ class Reading:
     count: int = 0
     questions: int = 0
     simulated: int = 0
+    # Of a cost: answers of unknown price, which are not in it or only in part.
+    unpriced: int = 0
 
 
 @dataclass(slots=True)

@@ -48,7 +48,8 @@ class Metric:
         assert self.value and self.count
         value = self.value(sums)
         known = None if value is None else float(value)
-        return Reading(known, self.count(sums), sums.questions, sums.simulated)
+        unpriced = sums.unpriced if self.unit == "usd" else 0
+        return Reading(known, self.count(sums), sums.questions, sums.simulated, unpriced)
 
 
 def _questions(sums: Sums) -> int:

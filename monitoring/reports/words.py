@@ -217,7 +217,14 @@ def csv_rows(report: Mapping[str, Any]) -> Iterator[list[object]]:
     for each in extra.get("gaps", ()):
         yield ["gaps", each["question"], each["times"], None, ""]
     for each in extra.get("tenants", ()):
-        yield ["tenants", each["slug"], each["total_queries"], None, f"cost {each['daily_cost']}"]
+        yield ["tenants", each["slug"], each["total_queries"], None, _tenants_cost(each)]
+
+
+def _tenants_cost(each: Mapping[str, Any]) -> str:
+    unpriced = each["unpriced_answers"]
+    known = "unknown" if each["daily_cost"] is None else str(each["daily_cost"])
+    more = f", and {_counted(unpriced, 'answer')} of unknown price" if unpriced else ""
+    return f"cost {known}{more}"
 
 
 def _unpriced(each: Mapping[str, Any]) -> str:

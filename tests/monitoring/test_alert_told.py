@@ -107,3 +107,15 @@ def test_an_alert_that_ends_without_data_is_not_told_with_its_last_figure(tenant
         None,
     )
     assert "At its worst it was 40 %." in message.text
+
+
+def test_a_cost_that_is_known_in_part_says_so_and_one_that_is_not_known_is_no_cost(tenant):
+    make_rule(tenant, metric="cost_usd", alert_threshold=0.5, no_data="ok")
+    notifier = make_notifier(tenant)
+    row = used(tenant, questions=4, unpriced=4)
+    evaluate_rules(NOON)
+    assert told(notifier) == []
+    row.cost_usd, row.unpriced = 1, 2
+    row.save()
+    evaluate_rules(NOON + minutes(1))
+    assert "With 2 of unknown price, which count with what is known" in message_to(notifier).text

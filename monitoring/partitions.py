@@ -18,7 +18,7 @@ from monitoring.rollups import hold_alone
 from tenants.schema import owner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from django.db.backends.utils import CursorWrapper
 
@@ -72,7 +72,7 @@ def make_days(today: date, oldest: date) -> list[date]:
         wanted = {day for (day,) in cursor.fetchall()}
     wanted |= {today + timedelta(days) for days in range(DAYS_AHEAD + 1)}
     # The latest first: then nobody writes into the default partition while its older days are moved.
-    return sorted(day for day in sorted(wanted - there, reverse=True) if _make(day))
+    return sorted(_each(_make, sorted(wanted - there, reverse=True)))
 
 
 def drop_days(before: date) -> list[date]:
@@ -81,9 +81,19 @@ def drop_days(before: date) -> list[date]:
         old = sorted(day for day in _days(cursor) if day < before)
     with owner().cursor() as cursor:
         cursor.execute(NOTE, [str(before)])
-    dropped = [day for day in old if _drop(day)]
+    dropped = list(_each(_drop, old))
     _empty_default(before)
     return dropped
+
+
+def _each(change: Callable[[date], bool | None], days: Sequence[date]) -> Iterator[date]:
+    """Those that it changed. Where a lock was not to be had the others would only hold up writers too."""
+    for day in days:
+        is_changed = change(day)
+        if is_changed is None:
+            return
+        if is_changed:
+            yield day
 
 
 def name_of(day: date) -> str:
@@ -96,7 +106,8 @@ def _days(cursor: CursorWrapper) -> list[date]:
     return [datetime.strptime(name, "%Y%m%d").replace(tzinfo=UTC).date() for name in names]
 
 
-def _make(day: date) -> bool:
+def _make(day: date) -> bool | None:
+    """None: the ledger was in use."""
     end = day + timedelta(1)
     with _alone(f"make {day}") as (cursor, _):
         cursor.execute(IS_TOO_LONG, [f"{day} 00:00Z", f"{end} 00:00Z", MOST_MOVED])
@@ -108,10 +119,11 @@ def _make(day: date) -> bool:
         )
         cursor.execute(statements)
         return True
-    return False
+    return None
 
 
-def _drop(day: date) -> bool:
+def _drop(day: date) -> bool | None:
+    """None: the ledger was in use."""
     with _alone(f"drop {day}") as (cursor, state):
         # First, so that no thumb comes between the look and the end.
         cursor.execute(LOCK_ALL)
@@ -119,7 +131,7 @@ def _drop(day: date) -> bool:
             return False
         cursor.execute(f"DROP TABLE {name_of(day)}")
         return True
-    return False
+    return None
 
 
 def _has_uncounted(cursor: CursorWrapper, state: State, table: str) -> bool:

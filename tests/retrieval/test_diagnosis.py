@@ -7,6 +7,8 @@ from uuid import UUID
 import pytest
 
 from retrieval.background import run_alone
+from retrieval.models import QueryTrace
+from tenants.context import tenant_context
 from tests.documents import upload_and_index
 from tests.retrieval.lost_answers import asked, caller_of, diagnosed, make_library
 from tests.retrieval.query.asking import answered
@@ -28,6 +30,7 @@ def test_what_no_document_says_is_not_in_the_corpus(library):
     assert found.diagnosis_detail["document_id"] is None
     assert found.diagnosis_detail["evidence"] < found.diagnosis_detail["needed"]
     assert "Write a document about “Which wine" in found.diagnosis_detail["fix"]
+    assert "No document has “wine”" in found.diagnosis_detail["explanation"]
 
 
 def test_what_the_asker_may_not_read_is_not_permitted(library):
@@ -63,6 +66,19 @@ def test_a_passage_that_the_model_was_shown_was_ignored(library):
     assert found.diagnosis_detail["path"] == "hotel/pets.md"
     assert "The answer cites “hotel/pets.md”" in found.diagnosis_detail["explanation"]
     assert found.diagnosis_detail["evidence"] >= found.diagnosis_detail["needed"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "diagnosis"), [("other", "not_in_corpus"), ("not_found", "ignored")]
+)
+def test_a_model_that_read_the_passage_and_cites_nothing_is_believed_unless_the_rater_knows(
+    library, reason, diagnosis
+):
+    trace = asked(caller_of(library), "Who feeds the dogs of guests?")
+    with tenant_context(library):
+        QueryTrace.objects.filter(pk=trace).update(citations=[])
+    found = diagnosed(library, trace, reason)
+    assert found.diagnosis == diagnosis
 
 
 def test_of_an_answer_that_no_model_wrote_no_model_is_blamed(library):

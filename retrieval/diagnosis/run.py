@@ -13,7 +13,7 @@ from retrieval.background import run_alone
 from retrieval.diagnosis.case import read_case
 from retrieval.diagnosis.evidence import gather_evidence
 from retrieval.diagnosis.shown import part_left_out
-from retrieval.diagnosis.verdict import Diagnosis, Verdict, judge, read_versions
+from retrieval.diagnosis.verdict import Diagnosis, Verdict, believe_model, judge, read_versions
 from retrieval.diagnosis.words import explain
 from retrieval.models import Feedback
 from tenants.access import tenant_config
@@ -90,13 +90,17 @@ def _verdict(tenant: Tenant, config: TenantConfig, case: Case) -> tuple[Verdict,
     with tenant_context(tenant):
         versions = read_versions(case, evidence)
     verdict = judge(case, evidence, versions)
+    if verdict.diagnosis == Diagnosis.IGNORED and verdict.best:
+        part = None
+        if case.was_compressed:
+            part = run_alone(part_left_out(config, case, evidence, verdict.best))
+        verdict = (
+            replace(verdict, diagnosis=Diagnosis.COMPRESSED_AWAY, facts={"part": part})
+            if part
+            else believe_model(case, evidence, verdict)
+        )
     if verdict.diagnosis == Diagnosis.NOT_IN_CORPUS:
-        facts = {**verdict.facts, "unknown": list(evidence.unknown)}
-        verdict = replace(verdict, facts=facts)
-    if verdict.diagnosis == Diagnosis.IGNORED and verdict.best and case.was_compressed:
-        part = run_alone(part_left_out(config, case, evidence, verdict.best))
-        if part:
-            verdict = replace(verdict, diagnosis=Diagnosis.COMPRESSED_AWAY, facts={"part": part})
+        verdict.facts["unknown"] = list(evidence.unknown)
     return verdict, evidence
 
 

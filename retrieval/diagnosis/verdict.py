@@ -50,8 +50,8 @@ class Version:
 
 
 def judge(case: Case, evidence: Evidence, versions: dict[str, Version]) -> Verdict:
-    """All but compressed_away, which an `ignored` may turn out to be. `versions` of the documents by
-    their id as text."""
+    """All but compressed_away, which an `ignored` may turn out to be, or believe_model. `versions` of
+    the documents by their id as text."""
     if not evidence.strong:
         return Verdict(Diagnosis.NOT_IN_CORPUS)
     best = _best(case, evidence)
@@ -60,9 +60,6 @@ def judge(case: Case, evidence: Evidence, versions: dict[str, Version]) -> Verdi
     if stale := _stale(case, evidence, best, versions):
         return stale
     if _was_shown(case, evidence, best):
-        if _found_nothing_in(case, evidence, best):
-            needed = round(evidence.needed + AGAINST_THE_MODEL, 3)
-            return Verdict(Diagnosis.NOT_IN_CORPUS, None, {"read": True, "needed": needed})
         return Verdict(Diagnosis.IGNORED, best, _how_used(case, best))
     for place, row in enumerate(case.dropped, start=1):
         if row["chunk_id"] == best.chunk_id:
@@ -134,11 +131,14 @@ def _was_shown(case: Case, evidence: Evidence, best: Hit) -> bool:
     return any(mine.is_copy_of(other) for other in copies)
 
 
-def _found_nothing_in(case: Case, evidence: Evidence, best: Hit) -> bool:
-    """The model, and it is more likely right than wrong. What it was shown in part tells nothing."""
-    is_read = case.is_abstained and not case.is_quoted and not case.was_compressed
-    enough = evidence.needed + AGAINST_THE_MODEL
-    return is_read and case.reason != THEY_SAY_IT and evidence.scores[best.chunk_id] < enough
+def believe_model(case: Case, evidence: Evidence, ignored: Verdict) -> Verdict:
+    """Not in the corpus, where the model that was shown the passage found nothing in it, and that is
+    more likely right than wrong."""
+    needed = evidence.needed + AGAINST_THE_MODEL
+    has_read = case.is_abstained and not case.is_quoted and case.reason != THEY_SAY_IT
+    if not has_read or ignored.best is None or evidence.scores[ignored.best.chunk_id] >= needed:
+        return ignored
+    return Verdict(Diagnosis.NOT_IN_CORPUS, None, {"read": True, "needed": round(needed, 3)})
 
 
 def _how_used(case: Case, best: Hit) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
-from ragadmin.errors import InvalidRequest, NotFound
+from ragadmin.errors import Conflict, InvalidRequest, NotFound
 from retrieval import events
 from retrieval.bookkeeping import book
 from retrieval.models import Feedback, QueryTrace
@@ -42,6 +42,10 @@ def rate_answer(
     trace = QueryTrace.objects.select_for_update(of=("self",)).filter(id=trace_id).first()
     if trace is None:
         raise NotFound("There is no such answer.")
+    if trace.status == QueryTrace.Status.RUNNING:
+        raise Conflict(
+            "This answer is still being given: rate it when it is there.", code="running"
+        )
     before = Feedback.objects.filter(trace_id=trace_id).first()
     said = {"rating": rating, "reason": reason, "comment": comment}
     if before is None or any(getattr(before, name) != said[name] for name in said):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from asgiref.sync import sync_to_async
 
 from monitoring.models import DailySpending, DailyUsage
 from monitoring.sums import add_up
+from ragadmin.errors import Conflict
 from retrieval.models import QueryTrace
 from retrieval.query.answer import answer
 from retrieval.query.record import LONGEST_ANSWER
 from retrieval.query.request import AnswerRequest
+from retrieval.services.feedback import rate_answer
 from retrieval.tasks import mark_interrupted
 from tenants.context import tenant_context
 from tests.monitoring.ledger import roll_up_all
@@ -31,6 +34,8 @@ LONG = LONGEST_ANSWER + timedelta(seconds=1)
 def give_up(tenant, answer_id):
     with tenant_context(tenant):
         trace = QueryTrace.objects.get(pk=answer_id)
+        with pytest.raises(Conflict, match="still being given"):
+            rate_answer(trace_id=trace.pk, rating="up", rated_by="tester")
         QueryTrace.objects.filter(pk=answer_id).update(created_at=trace.created_at - LONG)
     mark_interrupted()
     roll_up_all()

@@ -19,6 +19,7 @@ from psycopg.pq import TransactionStatus
 from ragadmin import installation
 from ragadmin.embedded.postgres import EmbeddedPostgres
 from ragadmin.embedded.redis import EmbeddedRedis
+from tests import lent
 
 MEMORY = Path("/dev/shm")
 ENOUGH_BYTES = 4 * 2**30
@@ -30,6 +31,7 @@ HASTY = (
     "full_page_writes=off",
     "autovacuum=off",
     "max_wal_size=256MB",
+    "scram_iterations=1",
 )
 
 
@@ -79,6 +81,7 @@ def django_db_setup(services, django_db_blocker):
     settings.STORAGES["default"]["OPTIONS"]["location"] = services["folder"] / "files"
     # pytest looks at whatever a test module imports, which would have settled the old folder.
     setting_changed.send(sender=None, setting="STORAGES", value=settings.STORAGES, enter=True)
+    lent.watch()
     with django_db_blocker.unblock():
         prepare_database()
         call_command("migrate", database="owner", verbosity=0)
@@ -106,6 +109,8 @@ def pytest_runtest_call(item):
 def database(request, django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         yield
+        left = lent.take_back()
+        assert not left, f"these threads ended without closing their connection: {left}"
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.documents import upload_and_index
+from tests.corpora import give_documents
 
 KETTLE = """# Kettles
 
@@ -32,7 +32,7 @@ def drop(page, *files):
 
 def add_kettle(tenant):
     """Without a browser and a worker: that a dropped file is indexed is the main path's to prove."""
-    upload_and_index(tenant, {"kettle.md": ("public", KETTLE)})
+    give_documents(tenant, {"kettle.md": ("public", KETTLE)})
 
 
 def ask(page, question):

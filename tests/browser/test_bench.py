@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tenants.models import Tenant
 from tests.browser.conftest import NARROW
-from tests.documents import upload_and_index
+from tests.corpora import give_documents
 
 NOTES = {
     f"{name}.md": (
@@ -22,7 +22,7 @@ SIDEWAYS = "() => document.documentElement.scrollWidth - innerWidth"
 
 @pytest.fixture
 def documents(tenant):
-    upload_and_index(tenant, NOTES)
+    give_documents(tenant, NOTES)
 
 
 def search(page, question=QUESTION):

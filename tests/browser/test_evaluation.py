@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from retrieval.evaluation.work import run_next
 from tests.browser.conftest import NARROW
-from tests.documents import DOCUMENTS, upload_and_index
+from tests.corpora import give_documents
 from tests.retrieval.golden import QUESTIONS, set_questions
 
 SIDEWAYS = "() => document.documentElement.scrollWidth - innerWidth"
@@ -18,7 +18,7 @@ SIDEWAYS = "() => document.documentElement.scrollWidth - innerWidth"
 
 @pytest.fixture
 def questions(tenant):
-    upload_and_index(tenant, DOCUMENTS)
+    give_documents(tenant)
     set_questions(tenant, *QUESTIONS)
 
 

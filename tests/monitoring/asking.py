@@ -19,7 +19,7 @@ from tenants.config import Caller
 from tenants.pool import close_pool
 from tenants.prices import set_price
 from tenants.services import create_tenant
-from tests.documents import DOCUMENTS, upload_and_index
+from tests.corpora import give_documents
 from tests.retrieval.query.asking import answered
 from tests.retrieval.query.conftest import MODEL, with_model
 
@@ -37,8 +37,7 @@ def make_tenant(timezone="UTC", **values):
     tenant.timezone = timezone
     tenant.save()
     set_price(tenant=tenant, model=MODEL, input_usd=1000, output_usd=2000, actor=None)
-    upload_and_index(tenant, DOCUMENTS)
-    tenant.refresh_from_db()
+    give_documents(tenant)
     return tenant
 
 

@@ -14,7 +14,8 @@ from retrieval.services.feedback import rate_answer
 from tenants.access import tenant_config
 from tenants.config import Caller
 from tenants.context import tenant_context
-from tests.documents import DOCUMENTS, upload_and_index
+from tests.corpora import give_documents
+from tests.documents import DOCUMENTS
 from tests.retrieval.query.asking import answered
 from tests.retrieval.query.conftest import with_model
 
@@ -41,7 +42,7 @@ def make_library():
     from tenants.services import create_tenant
 
     tenant = create_tenant(slug=f"lost-{uuid.uuid4().hex[:10]}")
-    upload_and_index(tenant, LIBRARY)
+    give_documents(tenant, LIBRARY)
     return tenant
 
 

@@ -11,7 +11,7 @@ from django.urls import reverse
 from tenants.keys import create_api_key
 from tenants.models import AuditEvent, Tenant
 from tenants.services import create_tenant
-from tests.documents import DOCUMENTS, upload_and_index
+from tests.corpora import give_documents
 from tests.tenants.archives import new_slug
 
 
@@ -22,7 +22,7 @@ def api():
 
 
 def test_the_api_tells_the_counts_before_and_after(api, tenant):
-    upload_and_index(tenant, DOCUMENTS)
+    give_documents(tenant)
     response = api.delete(f"/api/v1/tenants/{tenant.slug}/?confirm={tenant.slug}")
     assert response.status_code == 200
     body = response.json()
@@ -55,7 +55,7 @@ def test_a_tenants_own_key_deletes_no_tenant(tenant):
 
 
 def test_the_page_counts_first_and_wants_the_slug(cast):
-    upload_and_index(cast.tenant, DOCUMENTS)
+    give_documents(cast.tenant)
     client, url = (
         cast.client("operator"),
         reverse("operator-tenant-delete", args=[cast.tenant.slug]),

@@ -16,7 +16,7 @@ from retrieval.query.redis_store import close_redis
 from tenants.access import tenant_config
 from tenants.config import Caller, ModelEndpoint, PriceOverride
 from tenants.pool import close_pool
-from tests.documents import DOCUMENTS, upload_and_index
+from tests.corpora import give_documents
 from tests.retrieval.query.asking import changed
 
 MODEL = "mock-0-12-0"
@@ -24,8 +24,7 @@ MODEL = "mock-0-12-0"
 
 @pytest.fixture
 def corpus(tenant):
-    upload_and_index(tenant, DOCUMENTS)
-    tenant.refresh_from_db()
+    give_documents(tenant)
     return tenant
 
 

@@ -12,7 +12,7 @@ from retrieval.query.request import SearchRequest
 from retrieval.query.retrieve import find_context
 from retrieval.types import Hit
 from tenants.pool import tenant_transaction
-from tests.documents import upload_and_index
+from tests.corpora import give_documents
 
 pytestmark = pytest.mark.usefixtures("loop_resources")
 
@@ -36,14 +36,13 @@ def page(words):
 def corpus(tenant):
     tenant.chunk_tokens = 200
     tenant.save()
-    upload_and_index(
+    give_documents(
         tenant,
         {
             "parts.md": ("public", page(PARTS)),
             "other.md": ("public", page(["gardens", "harbours", "islands"])),
         },
     )
-    tenant.refresh_from_db()
     return tenant
 
 

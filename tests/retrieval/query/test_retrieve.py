@@ -19,7 +19,8 @@ from retrieval.query.run import Run
 from retrieval.query.searching import search_documents
 from tenants.config import PriceOverride
 from tenants.pool import pool_statistics
-from tests.documents import DOCUMENTS, upload_and_index
+from tests.corpora import give_documents
+from tests.documents import DOCUMENTS
 from tests.retrieval.query.asking import changed
 from tests.retrieval.query.conftest import with_model
 
@@ -40,8 +41,7 @@ def corpus(tenant):
     }
     others = " ".join(f"Sentence {n} is about the weather in town." for n in "abcdefghijklmnop")
     pool = {"pool.md": ("public", f"# Sports\n\nThe pool is open from nine to five. {others}\n")}
-    upload_and_index(tenant, DOCUMENTS | copy | offices | pool)
-    tenant.refresh_from_db()
+    give_documents(tenant, DOCUMENTS | copy | offices | pool)
     return tenant
 
 

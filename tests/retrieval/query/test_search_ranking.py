@@ -13,7 +13,8 @@ from retrieval.query.search_statement import WORDING_WEIGHT
 from tenants.access import tenant_config
 from tenants.config import Caller
 from tenants.pool import tenant_transaction
-from tests.documents import DOCUMENTS, upload_and_index
+from tests.corpora import give_documents
+from tests.documents import DOCUMENTS
 
 pytestmark = pytest.mark.usefixtures("loop_resources")
 PAGES = {
@@ -29,8 +30,7 @@ PAGES = {
 
 @pytest.fixture
 def reader(tenant):
-    upload_and_index(tenant, DOCUMENTS | PAGES)
-    tenant.refresh_from_db()
+    give_documents(tenant, DOCUMENTS | PAGES)
     config = replace(tenant_config(tenant), min_similarity=0.0)
     return Caller(config, ("public", "internal"), frozenset({"query"}), "tester")
 

@@ -62,7 +62,7 @@ DARK_TOO = ("dashboard",)
 LONGEST_WAIT = 300
 DEMO_QUESTIONS = 60
 SCOPES = "query,ingest,admin"
-SYSTEM_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+SYSTEM_BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 
 def main() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
@@ -14,17 +16,50 @@ from playwright.sync_api import sync_playwright
 from tenants.services import add_member, create_user
 from tests.stack import Stack
 
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+# The first has no windows to draw: it takes a third of the CPU.
+CHROMIUM_NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 # A container has neither a sandbox nor much shared memory.
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 WIDE = {"width": 1440, "height": 900}
 NARROW = {"width": 390, "height": 844}
+HERE = Path(__file__).parent
+# What outlives a file, because to start it costs seconds: ended before a test that has no use of it.
+LASTING = {"worker": ExitStack(), "browser": ExitStack()}
+running = {}
 
 
 def pytest_collection_modifyitems(items):
-    for item in items:
-        if item.path.is_relative_to(os.path.dirname(__file__)):  # noqa: PTH120
-            item.add_marker(pytest.mark.browser)
+    """Those that need a worker come last, so that one does for all of them."""
+    places = [place for place, item in enumerate(items) if item.path.is_relative_to(HERE)]
+    here = sorted(
+        (items[place] for place in places), key=lambda item: "worker" in item.fixturenames
+    )
+    for place, item in zip(places, here, strict=True):
+        item.add_marker(pytest.mark.browser)
+        items[place] = item
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem):
+    try:
+        return (yield)
+    finally:
+        is_here = nextitem is not None and nextitem.path.is_relative_to(HERE)
+        if not is_here or "worker" not in nextitem.fixturenames:
+            end("worker")
+        if not is_here:
+            end("browser")
+
+
+def keep_running(name, start):
+    if name not in running:
+        running[name] = LASTING[name].enter_context(start())
+    return running[name]
+
+
+def end(name):
+    running.pop(name, None)
+    LASTING[name].close()
 
 
 @pytest.fixture(scope="session")
@@ -41,25 +76,33 @@ def stack(services, django_db_setup, sync_root):
         yield running
 
 
-# By module, so that none is left to take the documents of the tests that come after.
-@pytest.fixture(scope="module")
+@pytest.fixture
 def worker(stack):
-    with stack.working():
-        yield
+    """None is left to take the documents of tests that have not asked for it."""
+    keep_running("worker", stack.working)
 
 
 @pytest.fixture(scope="module")
 def browser():
-    found = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    return keep_running("browser", chromium)
+
+
+@contextmanager
+def chromium():
     # Playwright's own loop runs in this thread, which Django takes for an async view.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     try:
         with sync_playwright() as playwright:
-            chromium = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
-            yield chromium
-            chromium.close()
+            launched = playwright.chromium.launch(executable_path=system_chromium(), args=ARGUMENTS)
+            yield launched
+            launched.close()
     finally:
         del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+def system_chromium():
+    """None where there is none: Playwright's own is used."""
+    return next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
 
 
 @pytest.fixture

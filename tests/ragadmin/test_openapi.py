@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 
 import pytest
 import yaml
@@ -10,6 +9,8 @@ from django.core.management import call_command
 from django.test.testcases import LiveServerThread
 from django.urls import reverse
 from playwright.sync_api import sync_playwright
+
+from tests.browser.conftest import system_chromium
 
 # GET on the first two is Django's, POST is not.
 HOT_ROUTES = {
@@ -94,7 +95,7 @@ def test_docs_render_in_a_browser_under_the_strict_policy(live_address):
     outside, complaints = [], []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+            executable_path=system_chromium(), args=["--no-sandbox"]
         )
         page = browser.new_page()
         page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))

@@ -55,10 +55,14 @@ def worker(services):
             process.wait()
 
 
-def wait_for(condition, seconds: float = 90) -> None:
-    end = time.monotonic() + seconds
+def wait_for(condition, seconds: float = 90, *, beat: bool = True) -> None:
+    """With `beat`, hints as beat does: one that a worker gets late has expired."""
+    end, hinted = time.monotonic() + seconds, 0.0
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
+        if beat and time.monotonic() - hinted > 2:
+            tasks.dispatch_documents()
+            hinted = time.monotonic()
         time.sleep(0.05)
 
 
@@ -113,11 +117,10 @@ def test_worker_finds_what_lost_its_hint_takes_an_upload_at_once_and_stops_when_
     document = upload(tenant)
     tasks.app.control.purge()
     with worker(services) as process:
-        tasks.dispatch_documents()
         wait_for(lambda: read(tenant, document).status == "ready")
         start = time.monotonic()
         document = upload(tenant, path="second.md", content=b"Another text about kettles.")
-        wait_for(lambda: read(tenant, document).status == "ready")
+        wait_for(lambda: read(tenant, document).status == "ready", beat=False)
         assert time.monotonic() - start < 5
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
 from ragadmin.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
@@ -19,7 +21,7 @@ from tenants.services import create_tenant
 @pytest.fixture(scope="module")
 def shop(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
-        return create_tenant(slug="golden-shop")
+        return create_tenant(slug=f"golden-shop-{uuid.uuid4().hex[:6]}")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -58,7 +59,7 @@ class House:
 @pytest.fixture(scope="module")
 def house(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
-        tenant = create_tenant(slug="trace-filters")
+        tenant = create_tenant(slug=f"trace-filters-{uuid.uuid4().hex[:6]}")
         Tenant.objects.filter(pk=tenant.pk).update(timezone="Europe/Berlin")
         yield House(tenant)
 
@@ -98,15 +99,17 @@ FILTERS = [
 @pytest.mark.parametrize(("query", "wanted"), FILTERS)
 def test_a_filter_finds_what_it_names_on_the_page_and_over_the_api(house, query, wanted):
     query = query.format(document=house.document.pk)
-    found = house.owner.get(f"/t/trace-filters/traces/?{query}").context["page"].traces
+    found = house.owner.get(f"/t/{house.tenant.slug}/traces/?{query}").context["page"].traces
     assert {trace.question.split()[0].rstrip("?") for trace in found} == wanted
-    told = house.owner.get(f"/api/v1/answers/?{query}", HTTP_X_RAGADMIN_TENANT="trace-filters")
+    told = house.owner.get(f"/api/v1/answers/?{query}", HTTP_X_RAGADMIN_TENANT=house.tenant.slug)
     assert told.json()["count"] == len(wanted)
 
 
 @pytest.mark.parametrize("name", ["abstained", "degraded", "simulated"])
 def test_what_is_not_so_is_found_as_well(house, name):
-    found = house.owner.get(f"/t/trace-filters/traces/?{name}=no").context["figures"].questions
+    found = (
+        house.owner.get(f"/t/{house.tenant.slug}/traces/?{name}=no").context["figures"].questions
+    )
     assert found == 18
 
 
@@ -114,7 +117,7 @@ def test_a_member_sees_their_own_however_they_filter(house):
     mine = make_trace(house.tenant, question="mine?", user=house.member.user)
     try:
         for query in ("", f"asked_by={house.owner.user.email}", "status=succeeded"):
-            page = house.member.get(f"/t/trace-filters/traces/?{query}").context["page"]
+            page = house.member.get(f"/t/{house.tenant.slug}/traces/?{query}").context["page"]
             assert [trace.pk for trace in page.traces] == [mine.pk]
     finally:
         with tenant_context(house.tenant):
@@ -131,24 +134,24 @@ def test_a_member_sees_their_own_however_they_filter(house):
     ],
 )  # fmt: skip
 def test_a_value_that_means_nothing_is_named_and_left_out(house, query):
-    answer = house.owner.get(f"/t/trace-filters/traces/?{query}")
+    answer = house.owner.get(f"/t/{house.tenant.slug}/traces/?{query}")
     assert answer.status_code == 200
     assert 'role="alert"' in answer.content.decode()
-    told = house.owner.get(f"/api/v1/answers/?{query}", HTTP_X_RAGADMIN_TENANT="trace-filters")
+    told = house.owner.get(f"/api/v1/answers/?{query}", HTTP_X_RAGADMIN_TENANT=house.tenant.slug)
     assert told.status_code == 400
 
 
 def test_filters_in_use_can_be_taken_away_one_by_one(house):
-    answer = house.owner.get("/t/trace-filters/traces/?rating=down&q=kettle&days=")
+    answer = house.owner.get(f"/t/{house.tenant.slug}/traces/?rating=down&q=kettle&days=")
     chips = {chip.label: chip.query for chip in answer.context["filters"].chips}
     assert chips == {"Search": "rating=down", "Rating": "q=kettle"}
     page = answer.content.decode()
     assert "No trace matches" in page
-    assert 'href="/t/trace-filters/traces/?rating=down"' in page
+    assert f'href="/t/{house.tenant.slug}/traces/?rating=down"' in page
 
 
 def test_figures_are_of_the_matches(house):
-    figures = house.owner.get("/t/trace-filters/traces/?from=2026-04-01").context["figures"]
+    figures = house.owner.get(f"/t/{house.tenant.slug}/traces/?from=2026-04-01").context["figures"]
     assert (figures.questions, figures.has_more) == (18, False)
     assert (figures.p50_ms, figures.p95_ms) == (900.0, 9_000.0)
     assert figures.cost_usd == Decimal("0.917")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from decimal import Decimal
 from importlib import import_module
 from types import SimpleNamespace
@@ -126,7 +127,7 @@ def crowded(django_db_setup, django_db_blocker):
     from tenants.services import create_tenant
 
     with django_db_blocker.unblock():
-        tenant = create_tenant(slug="crowded-traces")
+        tenant = create_tenant(slug=f"crowded-{uuid.uuid4().hex[:6]}")
         fill(tenant, 20_000)
         with tenant_context(tenant):
             QueryTrace.objects.update(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retrieval.answer_words import price_words, source_words
+from retrieval.cost_words import price_words, source_words
 from retrieval.query.pricing import find_price_in
 from retrieval.query.rerank import PRICED_AS
 from retrieval.types import COST_COMPONENTS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from retrieval.answer_words import span_costs
+from retrieval.cost_words import span_costs
 
 if TYPE_CHECKING:
     from retrieval.models import QueryTrace

@@ -12,17 +12,15 @@ from django_htmx.http import replace_url
 
 from ragadmin.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
 from retrieval.answer_words import (
-    call_rows,
-    cost_rows,
     describe,
     dropped_rows,
     hit_rows,
     prompt_words,
     route_facts,
-    saved_rows,
     shadow_of,
 )
 from retrieval.asked_for import say_options
+from retrieval.cost_words import call_rows, cost_rows, saved_rows
 from retrieval.services.feedback import REASONS
 from retrieval.services.golden_trace import make_golden_of
 from retrieval.trace_filter import TraceFilter

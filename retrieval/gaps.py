@@ -155,7 +155,7 @@ def documents_to_write(
         for group in group_by_meaning(vectors[places])
     ]
     most = sorted(gaps, key=lambda gap: (-gap.count, -gap.last_asked_at.timestamp()))[:limit]
-    if levels is None or is_ignored:
+    if not levels or is_ignored:
         return most
     found = find_written(tenant, [gap.title for gap in most], levels)
     told = [replace(gap, written=hit) for gap, hit in zip(most, found, strict=True)]

@@ -64,7 +64,7 @@ def _request(trace: QueryTrace) -> AnswerRequest:
     return AnswerRequest(
         trace.standalone_question or trace.question,
         top_k=trace.asked.get("top_k"),
-        filters=tuple(sorted(trace.asked.get("filters", {}).items())),
+        filters=trace.filters,
         use_cache=False,
     )
 

@@ -20,9 +20,12 @@ FEWEST_CONTENT_WORDS = 2
 
 @dataclass(frozen=True, slots=True)
 class KeptContext:
-    """Of a kept answer: what was searched for, and the fingerprint of what the model was shown."""
+    """Of a kept answer: what was searched for, and the fingerprint of what the model was shown.
+    `top_k`: None where the tenant's own was meant."""
 
     question: str
+    top_k: int | None
+    filters: tuple[tuple[str, str], ...]
     vector: np.ndarray
     rewrites: tuple[str, ...]
     fingerprint: str
@@ -86,7 +89,7 @@ def read_case(trace_id: UUID) -> Case | None:
         is_quoted=trace.model == extractive.MODEL,
         is_failed=trace.status != QueryTrace.Status.SUCCEEDED,
         was_compressed=(made or trace).saved_tokens > 0,
-        kept=_kept(entry) if entry else None,
+        kept=_kept(entry, trace) if entry else None,
     )
 
 
@@ -112,9 +115,12 @@ def _sent(trace: QueryTrace) -> str:
     return "\n".join(message["content"] for message in trace.prompt or [])
 
 
-def _kept(entry: CacheEntry) -> KeptContext:
+def _kept(entry: CacheEntry, trace: QueryTrace) -> KeptContext:
     return KeptContext(
         question=entry.question,
+        # Only what was asked for in the same way is answered from it.
+        top_k=trace.asked.get("top_k"),
+        filters=trace.filters,
         vector=np.asarray(entry.embedding, np.float32),
         rewrites=tuple(entry.rewrites),
         fingerprint=entry.context_fingerprint,

@@ -137,7 +137,12 @@ def _together(plain: Nearest, more: Nearest) -> tuple[list[Hit], dict[int, float
 async def _differs(run: Run, case: Case, kept: KeptContext) -> bool:
     """Whether a full run now would show the model something else than it saw for the kept answer."""
     tenant = run.caller.tenant
-    request = SearchRequest(kept.question, tenant.top_k, mode=tenant.query.search_mode)  # pyright: ignore[reportArgumentType]
+    request = SearchRequest(
+        kept.question,
+        kept.top_k or tenant.top_k,
+        mode=tenant.query.search_mode,  # pyright: ignore[reportArgumentType]
+        filters=kept.filters,
+    )
     levels = tuple(sorted(case.levels & set(tenant.access_levels)))
     context = await find_context(
         replace(run.caller, access_levels=levels), request, kept.question, kept.vector, kept.rewrites,

@@ -123,6 +123,11 @@ class QueryTrace(TenantModel):
         """What was asked for beside the question: retrieval.query.request.options_of."""
         return self.route.get("asked", {})
 
+    @property
+    def filters(self) -> tuple[tuple[str, str], ...]:
+        """Those of the question, as requests take them."""
+        return tuple(sorted(self.asked.get("filters", {}).items()))
+
     if TYPE_CHECKING:
         feedback: Feedback
 

@@ -42,9 +42,10 @@ def test_what_the_asker_may_not_read_is_not_permitted(library):
     assert "Give the asker the level internal" in found.diagnosis_detail["fix"]
 
 
-def test_a_passage_that_a_filter_kept_out_was_not_retrieved(library):
-    caller = caller_of(library)
-    trace = asked(caller, "On which day are salaries paid?", filters=(("path_prefix", "guide/"),))
+@pytest.mark.parametrize("times", [1, 2], ids=["asked", "kept"])
+def test_a_passage_that_a_filter_kept_out_was_not_retrieved(library, times):
+    caller, filters = caller_of(library), (("path_prefix", "guide/"),)
+    trace = asked(caller, "On which day are salaries paid?", times=times, filters=filters)
     found = diagnosed(library, trace)
     assert found.diagnosis == "not_retrieved"
     assert found.diagnosis_detail["path"] == "finance/salaries.md"

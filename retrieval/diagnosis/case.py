@@ -79,7 +79,7 @@ def read_case(trace_id: UUID) -> Case | None:
         rated_at=feedback.updated_at,
         levels=frozenset(trace.access_levels),
         hits=trace.hits,
-        dropped=trace.dropped,
+        dropped=(made or trace).dropped,
         cited=frozenset(citation["chunk_id"] for citation in trace.citations),
         sent=_sent(made or trace),
         cache=trace.cache if entry else "none",

@@ -27,6 +27,7 @@ def test_filters_go_into_the_address_are_kept_and_lead_to_a_trace_and_back(signe
     page.get_by_text("Save these filters").click()
     page.get_by_label("Name of the view").fill("Slow kettles")
     page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("link", name="Slow kettles")).to_be_visible()
     page.goto(f"/t/{tenant.slug}/traces/")
     page.get_by_role("link", name="Slow kettles").click()
     page.get_by_role("link", name="Remove the filter Latency above, ms: 500").click()

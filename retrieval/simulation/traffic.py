@@ -105,8 +105,9 @@ class Traffic:
             await asyncio.gather(*tasks)
         except asyncio.CancelledError:
             self.tally.is_interrupted = True
-            await _end(tasks)
         finally:
+            # Before the pool is gone: each stores what became of its question.
+            await _end(tasks)
             await close_all()
 
     async def _arrive(self, tasks: set[asyncio.Task[None]]) -> None:

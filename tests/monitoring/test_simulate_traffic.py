@@ -141,13 +141,21 @@ def test_a_tenant_without_documents_is_left_out_and_said_so(tenant):
             call_command("simulate_traffic", nobody)
 
 
-def test_ctrl_c_ends_it_and_leaves_no_question_without_an_end(documented):
+@pytest.fixture
+def ctrl_c():
+    """Works, also where the tests were started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda: os.kill(os.getpid(), signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_it_and_leaves_no_question_without_an_end(documented, ctrl_c):
     sites, _ = choose_sites(documented.slug, "interrupted")
-    asked = iter(range(100))
+    asked = iter(range(1_000))
 
     def interrupt():
         if next(asked) == 3:
-            os.kill(os.getpid(), signal.SIGINT)
+            ctrl_c()
         return False
 
     tally = Traffic(sites, Plan(1_000, 100.0), interrupt).run()

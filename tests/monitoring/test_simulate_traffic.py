@@ -165,6 +165,16 @@ def test_ctrl_c_ends_it_and_leaves_no_question_without_an_end(documented, ctrl_c
         assert not QueryTrace.objects.filter(status="running").exists()
 
 
+def test_an_error_ends_it_as_ctrl_c_does(documented):
+    sites, _ = choose_sites(documented.slug, "broken")
+    asked = iter([False] * 9)
+    # A coroutine may not run out of an iterator.
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        Traffic(sites, Plan(100, 500.0), lambda: next(asked)).run()
+    with tenant_context(documented):
+        assert not QueryTrace.objects.filter(status="running").exists()
+
+
 @pytest.fixture
 def handbook():
     tenant = create_tenant(slug=HANDBOOK)

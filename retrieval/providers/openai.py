@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -16,12 +15,12 @@ import openai
 
 from ragadmin.errors import ProviderError
 from retrieval.providers.base import Delta
+from retrieval.providers.http_client import new_http_client
 from retrieval.providers.openai_errors import Endpoint, told_plainly
 from retrieval.types import Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
-    from ssl import SSLContext
 
     from retrieval.types import Message
 
@@ -37,12 +36,6 @@ MOST_TOKENS = 10_000_000
 NOT_DATA = (b":", b"event:", b"id:", b"retry:")
 
 
-@lru_cache(maxsize=1)
-def _trusted_certificates() -> SSLContext:
-    """The machine's: reading them takes 26 ms of CPU, in which the event loop serves nobody."""
-    return httpx2.create_ssl_context()
-
-
 class OpenAIChat:
     """One endpoint, one connection pool. `close` when the event loop ends."""
 
@@ -56,11 +49,10 @@ class OpenAIChat:
             # as long as a rate limit says.
             max_retries=0,
             timeout=openai.Timeout(silence_seconds, connect=CONNECT_SECONDS),
-            http_client=openai.DefaultAioHttpClient(
+            http_client=new_http_client(
                 limits=httpx2.Limits(
                     max_connections=MOST_CONNECTIONS, max_keepalive_connections=100
-                ),
-                verify=_trusted_certificates(),
+                )
             ),
         )
 

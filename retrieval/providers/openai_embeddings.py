@@ -10,6 +10,7 @@ import numpy as np
 import openai
 
 from ragadmin.errors import ConfigurationError
+from retrieval.providers.http_client import new_http_client
 from retrieval.providers.openai_errors import Endpoint, told_plainly
 from retrieval.providers.per_loop import PerLoop
 
@@ -111,9 +112,7 @@ class OpenAIEmbedder:
             await client.close()
 
     def _make_async_client(self) -> openai.AsyncOpenAI:
-        return openai.AsyncOpenAI(
-            **self._question_options, http_client=openai.DefaultAioHttpClient()
-        )
+        return openai.AsyncOpenAI(**self._question_options, http_client=new_http_client())
 
     def _request(self, texts: Sequence[str]) -> Counted:
         with told_plainly(_described(self.model)):

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx2
-import openai
 from django.conf import settings
 
 from ragadmin.env import without_secrets
 from ragadmin.errors import ProviderError
 from retrieval.providers.cross_encoder import CrossEncoder
+from retrieval.providers.http_client import new_http_client
 from retrieval.providers.per_loop import PerLoop
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class HttpReranker:
         self._model = model
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._takes_texts = False
-        self._clients = PerLoop(openai.DefaultAioHttpClient)
+        self._clients = PerLoop(new_http_client)
 
     @property
     def is_free(self) -> bool:

@@ -8,6 +8,7 @@ import pytest
 
 from retrieval.services.feedback import rate_answer
 from tenants.context import tenant_context
+from tests.monitoring.alerting import own_rules
 from tests.monitoring.asking import QUESTIONS, ask_all, make_tenant
 
 
@@ -26,3 +27,10 @@ def answered(django_db_setup, django_db_blocker):
         rate(tenant, answers[0], "up")
         rate(tenant, answers[1], "down", "wrong")
     return tenant
+
+
+@pytest.fixture
+def no_other_rules():
+    """Those that installations begin with are put aside."""
+    with own_rules():
+        yield

@@ -19,20 +19,16 @@ from retrieval.events import sync_listeners
 from retrieval.services.sync_runs import cancel_run, start_sync
 from tenants.budgets import set_budget
 from tenants.models import BudgetPeriod, BudgetReservation, IsolationRun, Tenant
-from tests.monitoring.alerting import make_rule, make_tenants, own_rules
+from tests.monitoring.alerting import make_rule, make_tenants
 from tests.retrieval.sync.folders import folder_source, sync, sync_root, write
+
+pytestmark = pytest.mark.usefixtures("no_other_rules")
 
 
 @pytest.fixture(scope="module")
 def tenant(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         return make_tenants(1)[0]
-
-
-@pytest.fixture(autouse=True)
-def no_other_rules():
-    with own_rules():
-        yield
 
 
 @contextmanager

@@ -11,9 +11,10 @@ from monitoring.alerts import evaluate_rules
 from monitoring.models import Alert, AlertMute, AlertRule, Notifier
 from tenants.models import AuditEvent
 from tenants.secrets import decrypt
-from tests.monitoring.alerting import NOON, make_notifier, make_rule, own_rules, used
+from tests.monitoring.alerting import NOON, make_notifier, make_rule, used
 from tests.tenants.conftest import make_cast
 
+pytestmark = pytest.mark.usefixtures("no_other_rules")
 FORM = {
     "name": "Failing answers",
     "metric": "error_rate",
@@ -31,12 +32,6 @@ FORM = {
 def cast(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         return make_cast()
-
-
-@pytest.fixture(autouse=True)
-def no_other_rules():
-    with own_rules():
-        yield
 
 
 def base_of(tenant) -> str:

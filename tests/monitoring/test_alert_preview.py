@@ -16,8 +16,9 @@ from monitoring.recent import series, sums_of_window, window_start
 from monitoring.sums import COUNTS
 from tenants.budgets import set_budget
 from tenants.models import IsolationRun, Tenant
-from tests.monitoring.alerting import NOON, make_rule, make_tenants, minutes, own_rules, used
+from tests.monitoring.alerting import NOON, make_rule, make_tenants, minutes, used
 
+pytestmark = pytest.mark.usefixtures("no_other_rules")
 STEP = minutes(5)
 
 
@@ -25,12 +26,6 @@ STEP = minutes(5)
 def tenant(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         return make_tenants(1)[0]
-
-
-@pytest.fixture(autouse=True)
-def no_other_rules():
-    with own_rules():
-        yield
 
 
 @pytest.fixture

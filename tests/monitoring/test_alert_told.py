@@ -13,22 +13,17 @@ from tests.monitoring.alerting import (
     make_rule,
     make_tenants,
     minutes,
-    own_rules,
     told,
     used,
 )
+
+pytestmark = pytest.mark.usefixtures("no_other_rules")
 
 
 @pytest.fixture(scope="module")
 def tenant(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         return make_tenants(1)[0]
-
-
-@pytest.fixture(autouse=True)
-def no_other_rules():
-    with own_rules():
-        yield
 
 
 def message_to(notifier):

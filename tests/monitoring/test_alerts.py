@@ -22,11 +22,12 @@ from tests.monitoring.alerting import (
     make_rule,
     make_tenants,
     minutes,
-    own_rules,
     told,
     used,
 )
 from tests.monitoring.ledger import add_metrics, roll_up_all
+
+pytestmark = pytest.mark.usefixtures("no_other_rules")
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +45,6 @@ def tenant(tenants):
 def neighbour(tenants):
     yield tenants[1]
     Tenant.objects.filter(pk=tenants[1].pk).update(status="active")
-
-
-@pytest.fixture(autouse=True)
-def no_other_rules():
-    with own_rules():
-        yield
 
 
 def alerts_of(rule) -> list[tuple[str, bool]]:

@@ -9,10 +9,12 @@ from monitoring.alerts import evaluate_rules
 from monitoring.models import AlertRule, Notifier
 from tenants.keys import create_api_key
 from tenants.secrets import decrypt
-from tests.monitoring.alerting import NOON, make_notifier, make_rule, make_tenants, own_rules, used
+from tests.monitoring.alerting import NOON, make_notifier, make_rule, make_tenants, used
 from tests.monitoring.receiving import answer, receiving
 
 RULES, ALERTS = "/api/v1/alert-rules/", "/api/v1/alerts/"
+
+pytestmark = pytest.mark.usefixtures("no_other_rules")
 NOTIFIERS = "/api/v1/notifiers/"
 NEW = {
     "name": "Failing",
@@ -27,12 +29,6 @@ NEW = {
 def tenants(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         return make_tenants(2)
-
-
-@pytest.fixture(autouse=True)
-def no_other_rules():
-    with own_rules():
-        yield
 
 
 def client_of(tenant, *scopes) -> Client:
